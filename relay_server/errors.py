@@ -11,23 +11,28 @@ Refusals on the wire are `relay_server.protocol.Refusal`; they reach a person on
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class ChatopsError(Exception):
     """Base of every error that ends a command.
 
     `message` says what and where in one line; `next_step` says what to do about it; `code` is a stable
-    word for scripts (`--json`: `error.code`).
+    word for scripts (`--json`: `error.code`). `report` is what was found all the same: the other keys of
+    the `--json` output.
     """
 
     exit_code: ClassVar[int] = 1
 
-    def __init__(self, message: str, *, next_step: str, code: str) -> None:
+    def __init__(self, message: str, *, next_step: str, code: str, report: Mapping[str, object] | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.next_step = next_step
         self.code = code
+        self.report = report or {}
 
     def as_json(self) -> dict[str, str]:
         """The `error` object of every `--json` output."""

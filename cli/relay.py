@@ -1,0 +1,107 @@
+"""`chatops relay`: the bundled relay."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.options import App, Json, SecretFile
+
+if TYPE_CHECKING:
+    import asyncio
+
+relay_app = typer.Typer(help="The bundled relay, for local runs, tests and self-hosting.", no_args_is_help=True)
+
+IN_MEMORY = "memory"
+
+
+@relay_app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on; loopback by default.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = None,
+    db: Annotated[
+        str | None,
+        typer.Option(
+            help="SQLite file that keeps rooms over a restart, or 'memory'. Default: one a port in the state folder."
+        ),
+    ] = None,
+    secret_file: SecretFile = None,
+    model: Annotated[
+        bool | None, typer.Option("--model/--no-model", help="Serve the built-in model too, at /v1.")
+    ] = None,
+    model_rate: Annotated[
+        float | None, typer.Option(min=0, help="Pieces a second of the built-in model; 0 is flat out.")
+    ] = None,
+    app: App = Path(),
+    json: Json = False,
+    until_stdin_closes: Annotated[bool, typer.Option(hidden=True)] = False,
+) -> None:
+    """Serve a relay until Ctrl-C or SIGTERM: POST, WebSocket and GET on one port."""
+    from cli import __version__
+    from cli.config import find_relay_secret, load_config
+    from cli.console import note, print_json
+    from relay_server.bundled.server import ServeOptions, Serving, run
+    from relay_server.limits import Limits
+    from relay_server.model import ModelSettings
+
+    config = load_config(app)
+    defaults = config.serve
+    port = defaults.port if port is None else port
+    db = db or defaults.db
+    with_model = defaults.model if model is None else model
+    rate = defaults.model_rate if model_rate is None else model_rate
+    path = None if db == IN_MEMORY else Path(db) if db else _default_db(port)
+    options = ServeOptions(
+        host=host or defaults.host,
+        port=port,
+        db=path,
+        secret=find_relay_secret(config, secret_file),
+        build=os.environ.get("RELAY_BUILD") or __version__,
+        limits=Limits.from_environment(os.environ),
+        model=ModelSettings(rate=rate) if with_model else None,
+    )
+
+    def on_ready(serving: Serving) -> None:
+        if json:
+            print_json(
+                {
+                    "url": serving.url,
+                    "server": serving.server,
+                    "build": serving.build,
+                    "db": str(path) if path else None,
+                    "model_url": f"{serving.url}/v1" if with_model else None,
+                    "secret_configured": options.secret is not None,
+                }
+            )
+            return
+        note(f"relay on {serving.url}, rooms kept in {path or 'memory'}")
+        if with_model:
+            note(f"built-in model on {serving.url}/v1")
+        if options.secret is None:
+            note("no secret: nobody can publish; set RELAY_SECRET or --secret-file")
+
+    run(options, on_ready, _stdin_closes if until_stdin_closes else None)
+
+
+def _default_db(port: int) -> Path:
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(state) / "chatops" / f"relay-{port}.sqlite"
+
+
+def _stdin_closes() -> asyncio.Future[None]:
+    """Done when standard input ends: the parent is gone, whatever became of it."""
+    import asyncio
+
+    loop = asyncio.get_running_loop()
+    closed: asyncio.Future[None] = loop.create_future()
+
+    def read() -> None:
+        if not os.read(0, 4096) and not closed.done():
+            loop.remove_reader(0)
+            closed.set_result(None)
+
+    loop.add_reader(0, read)
+    return closed

@@ -1,0 +1,252 @@
+"""The rooms of this process, who reads them, and the fan-out.
+
+One thread, one event loop: between a room's decision and the bytes handed to the sockets nothing else runs, so what a
+subscriber gets is in the room's order. A frame is encoded once and the same bytes go to every subscriber.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from relay_server import protocol
+from relay_server.bundled.store import StoreError
+from relay_server.bundled.websocket import encode_text
+from relay_server.protocol import Refusal
+from relay_server.room import Room
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from relay_server.bundled.store import Store
+    from relay_server.bundled.subscriber import Subscriber
+    from relay_server.limits import Limits
+    from relay_server.protocol import Frame
+    from relay_server.room import Changes
+
+log = logging.getLogger("chatops.relay")
+
+SERVER = "bundled"
+
+# Frames that follow one another closer than this are gathered and written together: at a lower rate every frame goes
+# out at once, at a higher one a subscriber costs one write for all that came meanwhile.
+GATHER_S = 0.002
+
+# What all rooms together may hold; past it no room takes more until something is forgotten.
+MAX_HELD_BYTES = 1 << 30
+
+
+def now_ms() -> int:
+    """Wall clock: the rooms' times have to mean the same after a restart."""
+    return time.time_ns() // 1_000_000
+
+
+class HostedRoom:
+    """A room and its subscribers."""
+
+    __slots__ = ("_filtered", "_hub", "_last_sent", "_pending", "_subscribers", "_timer", "id", "room")
+
+    def __init__(self, hub: Hub, room_id: str, room: Room) -> None:
+        self._hub = hub
+        self.id = room_id
+        self.room = room
+        self._subscribers: set[Subscriber] = set()
+        self._filtered: set[Subscriber] = set()  # those with a cursor ahead of a stream
+        self._pending: list[Frame] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._last_sent = 0.0
+
+    @property
+    def subscriber_count(self) -> int:
+        return len(self._subscribers) + len(self._filtered)
+
+    def subscribe(self, subscriber: Subscriber, cursors: Mapping[str, int]) -> None:
+        """Greet, replay, and from then on send what is new."""
+        self.flush()  # what is pending is in the replay already, and comes before it for the others
+        welcome = self.room.subscribe(cursors)
+        hub = self._hub
+        messages = [
+            protocol.encode_hello(server=SERVER, build=hub.build, room=self.id, streams=welcome.streams),
+            *map(protocol.encode_lost, welcome.lost),
+            *welcome.replay,
+        ]
+        hub.deliveries += len(welcome.replay)
+        subscriber.ahead = welcome.ahead
+        (self._filtered if welcome.ahead else self._subscribers).add(subscriber)
+        subscriber.send_replay(b"".join(map(encode_text, messages)))
+
+    def unsubscribe(self, subscriber: Subscriber) -> None:
+        self._subscribers.discard(subscriber)
+        self._filtered.discard(subscriber)
+        self._hub.drop_if_unused(self)
+
+    def broadcast(self, frames: Sequence[Frame]) -> None:
+        """Send appended frames: at once when the room was quiet, else together with what comes within GATHER_S."""
+        self._pending.extend(frames)
+        if self._timer is None:
+            wait = self._last_sent + GATHER_S - time.monotonic()
+            if wait <= 0:
+                self.flush()
+            else:
+                self._timer = self._hub.loop.call_later(wait, self.flush)
+
+    def flush(self) -> None:
+        """Send what is pending now."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        frames, self._pending = self._pending, []
+        if not frames:
+            return
+        data = (
+            encode_text(frames[0].encoded)
+            if len(frames) == 1
+            else b"".join([encode_text(frame.encoded) for frame in frames])
+        )
+        hub = self._hub
+        hub.deliveries += len(frames) * len(self._subscribers)
+        slow = [subscriber for subscriber in self._subscribers if not subscriber.send(data)]
+        if self._filtered:
+            self._send_filtered(frames, slow)
+        for subscriber in slow:
+            hub.slow_subscribers += 1
+            subscriber.abort()
+        self._last_sent = time.monotonic()
+
+    def _send_filtered(self, frames: Sequence[Frame], slow: list[Subscriber]) -> None:
+        for subscriber in list(self._filtered):
+            ahead = subscriber.ahead
+            wanted = [frame for frame in frames if frame.seq >= ahead.get(frame.stream, 0)]
+            for frame in wanted:
+                ahead.pop(frame.stream, None)
+            if not ahead:
+                self._filtered.discard(subscriber)
+                self._subscribers.add(subscriber)
+            self._hub.deliveries += len(wanted)
+            if wanted and not subscriber.send(b"".join([encode_text(frame.encoded) for frame in wanted])):
+                slow.append(subscriber)
+
+
+class Hub:
+    """All rooms of this relay; the one place where their state, the store and the subscribers meet."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, store: Store, limits: Limits, *, secret: bytes | None, build: str
+    ) -> None:
+        self.loop = loop
+        self.limits = limits
+        self.secret = secret
+        self.build = build
+        self.draining = False
+        self.subscribers: set[Subscriber] = set()  # every open WebSocket
+        self._store = store
+        self._rooms: dict[str, HostedRoom] = {}
+        self._held_bytes = 0
+        # Counters for metrics; plain integers, because the fan-out counts millions of times a second.
+        self.posts: dict[int, int] = {}
+        self.frames = 0
+        self.deliveries = 0
+        self.slow_subscribers = 0
+        now = now_ms()
+        for room_id, streams in store.load().items():
+            self._host(room_id, Room(limits, streams, now))
+
+    @property
+    def durable(self) -> bool:
+        return self._store.durable
+
+    @property
+    def held_bytes(self) -> int:
+        return self._held_bytes
+
+    @property
+    def rooms(self) -> Iterable[HostedRoom]:
+        return self._rooms.values()
+
+    def _host(self, room_id: str, room: Room) -> HostedRoom:
+        hosted = self._rooms[room_id] = HostedRoom(self, room_id, room)
+        self._held_bytes += room.bytes
+        return hosted
+
+    def room(self, room_id: str) -> HostedRoom:
+        return self._rooms.get(room_id) or self._host(room_id, Room(self.limits))
+
+    def find_room(self, room_id: str) -> HostedRoom | None:
+        return self._rooms.get(room_id)
+
+    def drop_if_unused(self, hosted: HostedRoom) -> None:
+        if hosted.room.is_empty and not hosted.subscriber_count:
+            self._rooms.pop(hosted.id, None)
+
+    def publish(self, room_id: str, frames: Sequence[Frame]) -> bytes:
+        """Append, store, broadcast; the answer's body. Raises Refusal."""
+        if self.draining:
+            raise Refusal("unavailable", "the relay is stopping", retry_after_ms=1000)
+        if self._held_bytes > MAX_HELD_BYTES:
+            raise Refusal("unavailable", "the relay is full", retry_after_ms=self.limits.idle_ms)
+        hosted = self.room(room_id)
+        now = now_ms()
+        held = hosted.room.bytes
+        try:
+            published = hosted.room.publish(frames, now)
+        except Refusal:
+            self.drop_if_unused(hosted)
+            raise
+        self._held_bytes += hosted.room.bytes - held
+        if published.appended or published.dropped:
+            self._keep(hosted, published, now)
+            self.frames += len(published.appended)
+            hosted.broadcast(published.appended)
+        return protocol.encode_published(published.next, published.stop)
+
+    def stop(self, hosted: HostedRoom, stream: str) -> None:
+        """A subscriber asks a stream to stop. Raises Refusal."""
+        if hosted.room.stop(stream):
+            try:
+                self._store.stop(hosted.id, stream)
+            except StoreError as error:
+                self._reload(hosted, error)
+                raise Refusal("unavailable", "the relay cannot keep it now, ask again") from None
+
+    def tick(self) -> None:
+        """End quiet streams, forget old ones, let go of rooms that nobody uses."""
+        now = now_ms()
+        for hosted in list(self._rooms.values()):
+            deadline = hosted.room.deadline()
+            if deadline is None:
+                self.drop_if_unused(hosted)
+            elif deadline <= now:
+                held = hosted.room.bytes
+                changes = hosted.room.tick(now)
+                self._held_bytes += hosted.room.bytes - held
+                try:
+                    self._keep(hosted, changes, now, by_relay=True)
+                except Refusal:
+                    continue  # reloaded as it was; the next tick tries again
+                hosted.broadcast(changes.appended)
+
+    def flush(self) -> None:
+        for hosted in self._rooms.values():
+            hosted.flush()
+
+    def checkpoint(self) -> None:
+        self._store.checkpoint()
+
+    def close(self) -> None:
+        self._store.close()
+
+    def _keep(self, hosted: HostedRoom, changes: Changes, now: int, *, by_relay: bool = False) -> None:
+        try:
+            self._store.apply(hosted.id, changes, now, by_relay=by_relay)
+        except StoreError as error:
+            self._reload(hosted, error)
+            raise Refusal("unavailable", "the relay cannot keep frames now", retry_after_ms=5000) from None
+
+    def _reload(self, hosted: HostedRoom, error: StoreError) -> None:
+        """The store did not take it: the room is again what the store has, and nobody was told otherwise."""
+        log.error("the store does not take writes: %s", error)
+        held = hosted.room.bytes
+        hosted.room = Room(self.limits, self._store.load().get(hosted.id, ()), now_ms())
+        self._held_bytes += hosted.room.bytes - held
