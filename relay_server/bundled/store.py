@@ -105,22 +105,26 @@ class SqliteStore:
         self._path = path
         self._streams: dict[tuple[str, str], _Kept] = {}
         self._next_key = self._next_id = 1
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._lock = _lock(path)
-            path.touch(mode=0o600)
-            self._db = sqlite3.connect(path, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=NORMAL")
-            # Checkpoints sync to disk; they are made on another thread so that no subscriber waits for one.
-            self._db.execute("PRAGMA wal_autocheckpoint=0")
-            self._open_schema()
-        except (OSError, sqlite3.Error) as error:
-            raise UsageError(
-                f"{path} cannot keep the relay's rooms: {error}",
-                next_step="name a file that can be written with --db, or keep nothing with --db memory",
-                code="db_unusable",
-            ) from error
+        with contextlib.ExitStack() as undo:
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self._lock = _lock(path)
+                undo.callback(os.close, self._lock)
+                path.touch(mode=0o600)
+                self._db = sqlite3.connect(path, isolation_level=None)
+                undo.callback(self._db.close)
+                self._open_schema()
+                self._db.execute("PRAGMA journal_mode=WAL")
+                self._db.execute("PRAGMA synchronous=NORMAL")
+                # Checkpoints sync to disk; they are made on another thread so that no subscriber waits for one.
+                self._db.execute("PRAGMA wal_autocheckpoint=0")
+            except (OSError, sqlite3.Error) as error:
+                raise UsageError(
+                    f"{path} cannot keep the relay's rooms: {error}",
+                    next_step="name a file that can be written with --db, or keep nothing with --db memory",
+                    code="db_unusable",
+                ) from error
+            undo.pop_all()
 
     def _open_schema(self) -> None:
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
