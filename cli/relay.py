@@ -94,14 +94,18 @@ def _default_db(port: int) -> Path:
 def _stdin_closes() -> asyncio.Future[None]:
     """Done when standard input ends: the parent is gone, whatever became of it."""
     import asyncio
+    import threading
+    from contextlib import suppress
 
     loop = asyncio.get_running_loop()
     closed: asyncio.Future[None] = loop.create_future()
 
     def read() -> None:
-        if not os.read(0, 4096) and not closed.done():
-            loop.remove_reader(0)
-            closed.set_result(None)
+        while os.read(0, 4096):
+            pass
+        with suppress(RuntimeError):  # the loop is closed: the relay has ended by itself
+            loop.call_soon_threadsafe(closed.set_result, None)
 
-    loop.add_reader(0, read)
+    # Any kind of file can be waited for on a thread, and a daemon thread keeps nobody from leaving.
+    threading.Thread(target=read, daemon=True).start()
     return closed
