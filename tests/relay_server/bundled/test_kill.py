@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from relay_server.client.publisher import Publisher, PublisherSettings
-from relay_server.client.subscriber import FrameReceived, Lost, Subscriber, SubscriberSettings
+from relay_server.client.subscriber import FrameReceived, Subscriber, SubscriberSettings
+from relay_server.protocol import Lost
 from tests.servers import SECRET, start_relay
 
 if TYPE_CHECKING:
