@@ -30,9 +30,8 @@ _QUOTE_WIDTH = 60
 # what a careless split, a wrong encoding or a trim on the way would break.
 _TEXT = """“{prompt}” is a fine thing to ask a relay. 🛰️
 
-Picture a small café in Kraków on a rainy morning. Somebody asks the barista a question, and instead of waiting until \
-the whole answer has been written down, everybody at the counter hears it word by word. Naïve? Perhaps. But that is \
-why a reply that streams feels alive.
+Picture a small café in Kraków on a rainy morning. Somebody asks a question, and everybody at the counter hears the \
+answer word by word, as it is found. Naïve? Perhaps. But that is why a reply that streams feels alive.
 
 While this text arrives, look for:
 
