@@ -1,0 +1,31 @@
+"""The options that several commands share, declared once: `def health(app: App = Path(), json: Json = False)`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+App = Annotated[
+    Path,
+    typer.Option(
+        "--app",
+        metavar="PATH",
+        help="The folder with partyconfig.toml. Default: the current one.",
+        show_default=False,
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout; everything else goes to stderr.")]
+Relay = Annotated[
+    str | None,
+    typer.Option("--relay", metavar="URL", help="The relay. Default: relay.url of partyconfig.toml."),
+]
+SecretFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--secret-file",
+        metavar="PATH",
+        help="A file that holds the relay's secret. Default: RELAY_SECRET, then relay.secret_file of partyconfig.toml.",
+    ),
+]
