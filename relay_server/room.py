@@ -2,7 +2,7 @@
 
 Frames and the time go in, what to store and send comes out. No socket, no file, no clock of its own: a server calls
 one method for each thing that happens, does what the answer says, and calls `tick` now and then. The TypeScript twin is
-`typescript/src/room.ts`; `vectors/room.json` drives both. Times are milliseconds of any clock that the server
+`typescript/party/room.ts`; `vectors/room.json` drives both. Times are milliseconds of any clock that the server
 keeps over restarts.
 """
 

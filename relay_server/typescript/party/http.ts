@@ -147,31 +147,39 @@ function encodeHealth({ server, build, secret }: Settings): string {
   });
 }
 
-/** Throws Refusal: no_secret, unauthorized. */
-export async function checkSecret(
-  request: RelayRequest,
-  secret: string,
-): Promise<void> {
-  if (secret === "") {
-    throw new Refusal(
-      "no_secret",
-      "RELAY_SECRET is not set, so nobody can publish",
-    );
-  }
-  const authorization = request.headers.get("Authorization") ?? "";
-  const [, offered] = /^Bearer +(.*)$/i.exec(authorization) ?? [];
-  if (offered === undefined || !(await isSame(offered.trim(), secret))) {
-    throw new Refusal("unauthorized", "the secret is missing or wrong");
-  }
-}
+/** The relay's secret, compared by digest: that takes the same time wherever the texts differ. */
+export class Secret {
+  private readonly secret: string;
+  private expected: Promise<Uint8Array> | undefined;
 
-/** Compared by digest, which takes the same time wherever the texts differ. */
-async function isSame(a: string, b: string): Promise<boolean> {
-  const [left, right] = await Promise.all([digest(a), digest(b)]);
-  let difference = 0;
-  for (const [at, byte] of left.entries())
-    difference |= byte ^ (right[at] ?? 0);
-  return difference === 0;
+  constructor(secret: string) {
+    this.secret = secret;
+  }
+
+  /** Throws Refusal: no_secret, unauthorized. */
+  async check(request: RelayRequest): Promise<void> {
+    if (this.secret === "") {
+      throw new Refusal(
+        "no_secret",
+        "RELAY_SECRET is not set, so nobody can publish",
+      );
+    }
+    const authorization = request.headers.get("Authorization") ?? "";
+    const [, offered] = /^Bearer +(.*)$/i.exec(authorization) ?? [];
+    if (offered === undefined || !(await this.isSame(offered.trim()))) {
+      throw new Refusal("unauthorized", "the secret is missing or wrong");
+    }
+  }
+
+  private async isSame(offered: string): Promise<boolean> {
+    this.expected ??= digest(this.secret);
+    const expected = await this.expected;
+    let difference = 0;
+    for (const [at, byte] of (await digest(offered)).entries()) {
+      difference |= byte ^ (expected[at] ?? 0);
+    }
+    return difference === 0;
+  }
 }
 
 async function digest(text: string): Promise<Uint8Array> {

@@ -4,12 +4,12 @@
  * their methods that are declared here. Described in PROTOCOL.md of chatops.
  */
 import {
-  checkSecret,
   forMethod,
   type RelayRequest,
   readBody,
   respond,
   respondError,
+  Secret,
   type ServerName,
   type Settings,
   settingsFrom,
@@ -63,6 +63,7 @@ interface Loaded {
 export class Relay {
   private readonly storage: RelayStorage;
   private readonly settings: Settings;
+  private readonly secret: Secret;
   /**
    * The platforms keep such a map too, but by the client's own id: when a client
    * is back before its old connection is gone, theirs loses the new one.
@@ -73,6 +74,7 @@ export class Relay {
 
   constructor(server: ServerName, environment: object, storage: RelayStorage) {
     this.settings = settingsFrom(server, environment);
+    this.secret = new Secret(this.settings.secret);
     this.storage = storage;
   }
 
@@ -173,9 +175,9 @@ export class Relay {
   }
 
   private async publish(request: RelayRequest): Promise<string> {
-    const { secret, limits } = this.settings;
+    const { limits } = this.settings;
     const body = await readBody(request, limits.maxBodyBytes);
-    await checkSecret(request, secret);
+    await this.secret.check(request);
     if (body === undefined) throw bodyTooLarge(limits);
     const frames = decodePublish(body, limits);
     const loaded = await this.loaded();

@@ -10,13 +10,13 @@ import pytest
 
 from relay_server.checks.health import STEPS, HealthReport, check_health
 from relay_server.errors import ChatopsError, CheckFailed, Denied, Unreachable, UsageError
-from tests.servers import SECRET, running_relay
+from tests.servers import ALL_SERVERS, SECRET, running_relay
 from tests.strangers import answering, http_answer, tampering
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.servers import RunningRelay
+    from tests.servers import RunningRelay, ServerName
 
 HTML = http_answer("200 OK", "text/html", b"<!doctype html><title>A site</title>")
 
@@ -45,6 +45,24 @@ def test_a_relay_that_is_well(bundled_relay: RunningRelay) -> None:
     assert report.error is None
     assert (report.server, report.protocol, report.build) == ("bundled", 1, bundled_relay.build)
     assert all(check.ms is not None and check.ms >= 0 and check.detail for check in report.checks)
+
+
+@pytest.mark.parametrize("name", ALL_SERVERS)
+def test_every_relay_server_is_well(name: ServerName, tmp_path: Path) -> None:
+    with running_relay(name, tmp_path) as relay:
+        report = asyncio.run(check_health(relay.url, SECRET))
+    assert outcome(report) == dict.fromkeys(STEPS, True), report.error
+    assert (report.server, report.build) == (name, relay.build)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["partykit", "partyserver"])
+def test_a_deployed_relay_without_a_secret_is_not_well(name: ServerName, tmp_path: Path) -> None:
+    with running_relay(name, tmp_path, secret=None) as relay:
+        report = asyncio.run(check_health(relay.url, SECRET))
+    assert report.error is not None
+    assert report.error.code == "no_secret"
+    assert outcome(report) == dict.fromkeys(STEPS, True) | {"health": False, "publish": False, "echo": None}
 
 
 def test_the_report_is_json(bundled_relay: RunningRelay) -> None:

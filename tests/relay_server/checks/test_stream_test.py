@@ -12,7 +12,7 @@ import pytest
 from relay_server.checks import stream_test as module
 from relay_server.checks.ask import ModelAccess
 from relay_server.checks.stream_test import Progress, StreamTestResult, StreamTestSettings, stream_test
-from relay_server.client.subscriber import FrameReceived, Subscriber
+from relay_server.client.subscriber import FrameReceived, Stopping, Subscriber
 from relay_server.errors import ChatopsError, CheckFailed, Denied, Unreachable, UsageError
 from relay_server.model import MODEL_NAME, expected_text
 from tests.relay_server.checks.test_ask import events, failure, streamed
@@ -21,7 +21,7 @@ from tests.servers import SECRET, start_relay
 from tests.strangers import tampering
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable, Coroutine
     from pathlib import Path
 
     from tests.servers import RunningRelay
@@ -77,7 +77,7 @@ def asked_with(
     relay: RunningRelay,
     room: str,
     answer: Callable[[int, bytes], Answer | None],
-    also: Callable[[HttpServer], Awaitable[None]] | None = None,
+    also: Callable[[HttpServer], Coroutine[None, None, None]] | None = None,
     **changes: Any,
 ) -> StreamTestResult:
     """The test with a model of the test's own, beside what else is to happen meanwhile."""
@@ -242,8 +242,9 @@ def test_a_reader_may_stop_the_reply(bundled_relay: RunningRelay) -> None:
     async def stop() -> None:
         async with Subscriber(bundled_relay.url, "stopped") as subscriber, aclosing(subscriber.events()) as arriving:
             async for event in arriving:
-                if isinstance(event, FrameReceived):
+                if isinstance(event, FrameReceived) and event.seq == 0:
                     await subscriber.stop(event.stream)
+                elif isinstance(event, Stopping):
                     return
 
     async def test() -> StreamTestResult:
