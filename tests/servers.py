@@ -40,7 +40,7 @@ SECRET = "the-secret-of-the-tests"
 
 TYPESCRIPT = Path(__file__).parent.parent / "relay_server" / "typescript"
 
-_START_S = 60.0
+_START_S = 30.0
 _STOP_S = 10.0
 _POLL_S = 0.02
 _PORT_ATTEMPTS = 3
@@ -168,7 +168,10 @@ def _lay_out_project(folder: Path, settings: Mapping[str, str]) -> None:
 def _quiet_node_tools(folder: Path) -> dict[str, str]:
     """No traffic to anywhere but here, no files but in `folder`."""
     temporary = folder / "tmp"
-    temporary.mkdir(exist_ok=True)
+    # Wrangler asks for its newest version unless it has lately; no setting keeps it from that.
+    asked = temporary / "update-check" / "wrangler-latest.json"
+    asked.parent.mkdir(parents=True, exist_ok=True)
+    asked.write_text(json.dumps({"latest": None, "lastUpdate": time.time_ns() // 1_000_000}))
     return {
         "NO_UPDATE_NOTIFIER": "1",
         "WRANGLER_SEND_METRICS": "false",

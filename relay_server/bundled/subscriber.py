@@ -125,8 +125,9 @@ class Subscriber(asyncio.Protocol):
         websocket.receive_data(data)
         for event in websocket.events_received():
             frame = cast("Frame", event)
-            if websocket.state is State.OPEN and frame.opcode in _DATA:
-                self._take(websocket, frame)
+            # What came before a close counts, in the same packet too.
+            if frame.opcode in _DATA and not self._take(websocket, frame):
+                break
         self._write_out(websocket)
         if websocket.close_expected():
             self._hosted.unsubscribe(self)
@@ -144,20 +145,20 @@ class Subscriber(asyncio.Protocol):
             self._websocket = ServerProtocol(state=State.OPEN, max_size=self._hub.limits.max_message_bytes)
         return self._websocket
 
-    def _take(self, websocket: ServerProtocol, frame: Frame) -> None:
-        """A frame of a message; the library has checked its order and its size."""
+    def _take(self, websocket: ServerProtocol, frame: Frame) -> bool:
+        """A frame of a message, whose order and size the library has checked; False if it ends the connection."""
         if frame.opcode is Opcode.BINARY:
             websocket.fail(1003, "messages are text")
-            return
+            return False
         self._message += bytes(frame.data)
         if not frame.fin:
-            return
+            return True
         message, self._message = self._message, b""
         try:
             message.decode()
         except UnicodeDecodeError:
             websocket.fail(1007, "a text message is UTF-8")
-            return
+            return False
         try:
             self._answer(message)
         except Refusal as refusal:
@@ -166,6 +167,8 @@ class Subscriber(asyncio.Protocol):
                 self._bad_messages += 1
                 if self._bad_messages >= MAX_BAD_MESSAGES:
                     websocket.fail(1008, "too many messages that are none of the protocol's")
+                    return False
+        return True
 
     def _answer(self, message: bytes) -> None:
         stream = protocol.decode_message(message)

@@ -51,8 +51,9 @@ def on_a_terminal(*arguments: str, **environment: str) -> tuple[int, str]:
     pid, terminal = pty.fork()
     if pid == 0:
         ioctl(0, TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
-        # Not execv: readline exports COLUMNS and LINES behind Python's back.
-        variables = {**os.environ, "TERM": "xterm-256color", **environment}
+        # COLUMNS and LINES come before what the terminal says, and a test runner may have inherited them.
+        size = {"COLUMNS": "100", "LINES": "30"}
+        variables = {**os.environ, **size, "TERM": "xterm-256color", **environment}
         os.execve(sys.executable, [sys.executable, "-P", "-m", "cli", *arguments], variables)
     written = b""
     try:

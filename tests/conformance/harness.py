@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 import socket
+import time
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
@@ -19,13 +20,16 @@ from websockets.protocol import State
 from websockets.uri import WebSocketURI
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from types import TracebackType
 
     from tests.servers import RunningRelay
 
 # How long a test waits for what must come. It only passes when something is wrong.
 DEADLINE_S = 15.0
+
+# How often a test looks again whether it has come.
+BEAT_S = 0.05
 
 CORS = "Access-Control-Allow-Origin"
 
@@ -111,6 +115,25 @@ def assert_answered(answer: Answer, status: int = 200) -> Any:
     return answer.json
 
 
+def look(relay: RunningRelay, room: str) -> Message:
+    """The state of a room, as GET gives it."""
+    state: Message = assert_answered(ask(relay, "GET", room_path(room)))
+    return state
+
+
+def stream_state(stream: str, next_seq: int, **changed: object) -> Message:
+    """A stream as hello and GET list it: unfinished, held from its first frame on, unless said otherwise."""
+    return {"stream": stream, "first": 0, "next": next_seq, "finished": False, "stop": False, **changed}
+
+
+def wait_until(condition: Callable[[], bool], otherwise: str) -> None:
+    """Try again and again, and fail with `otherwise` when the deadline has passed."""
+    deadline = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < deadline, otherwise
+        time.sleep(BEAT_S)
+
+
 def assert_refused(answer: Answer, status: int, code: str, **detail: object) -> None:
     """What every refusal must be; `detail` are the keys that go with the code."""
     error = assert_answered(answer, status)["error"]
@@ -192,7 +215,7 @@ class Subscriber:
         self.messages: deque[bytes] = deque()
         self.pongs: list[bytes] = []
         self._parts: list[bytes] = []
-        self._response: Response | None = None
+        self._responses: list[Response] = []
         self._closing: int | None = None
         uri = WebSocketURI(False, relay.host, relay.port, path or room_path(room), query)
         self.protocol = ClientProtocol(uri, max_size=None)
@@ -200,10 +223,10 @@ class Subscriber:
             self.socket.connect((relay.host, relay.port))
             self.protocol.send_request(self.protocol.connect())
             self._flush()
-            while self._response is None:
+            while not self._responses:
                 self._read()
-            if self._response.status_code != 101:
-                raise Refused(_answer_of(self._response))
+            if self._responses[0].status_code != 101:
+                raise Refused(_answer_of(self._responses[0]))
         except BaseException:
             self.socket.close()
             raise
@@ -312,7 +335,7 @@ class Subscriber:
             self.protocol.receive_eof()
         for event in self.protocol.events_received():
             if isinstance(event, Response):
-                self._response = event
+                self._responses.append(event)
             elif isinstance(event, WebSocketFrame):
                 self._take(event)
         try:

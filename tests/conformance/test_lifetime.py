@@ -5,21 +5,18 @@ On a relay with short times. What takes its time is waited for, not slept away.
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.conformance.harness import (
-    DEADLINE_S,
     Publisher,
     Subscriber,
-    ask,
-    assert_answered,
     assert_refused,
     frame,
+    look,
     reply,
-    room_path,
+    wait_until,
 )
 from tests.servers import ALL_SERVERS, RunningRelay, running_relay
 
@@ -28,11 +25,10 @@ if TYPE_CHECKING:
 
     from tests.conformance.harness import Message
 
+pytestmark = pytest.mark.slow
+
 RATE = 100
 SHORT = {"RELAY_IDLE_SECONDS": "1", "RELAY_GRACE_SECONDS": "2", "RELAY_MAX_FRAMES_PER_SECOND": str(RATE)}
-
-# How often something is looked at or repeated; well below the idle limit.
-BEAT_S = 0.05
 
 
 @pytest.fixture(scope="module", params=ALL_SERVERS)
@@ -42,17 +38,9 @@ def relay(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         yield running
 
 
-def look(relay: RunningRelay, room: str) -> Message:
-    answer: Message = assert_answered(ask(relay, "GET", room_path(room)))
-    return answer
-
-
 def wait_until_empty(relay: RunningRelay, room: str) -> None:
     """Until the room has forgotten all its streams."""
-    deadline = time.monotonic() + DEADLINE_S
-    while look(relay, room)["streams"]:
-        assert time.monotonic() < deadline, "the room forgets nothing"
-        time.sleep(BEAT_S)
+    wait_until(lambda: not look(relay, room)["streams"], "the room forgets nothing")
 
 
 def gone(stream: str, seq: int) -> Message:
@@ -113,11 +101,12 @@ def test_repeated_frame_is_a_sign_of_life(relay: RunningRelay, room: str) -> Non
         for quiet in ("first", "second"):  # each of them takes an idle limit to end
             publisher.publish(frame(quiet, 0, "start"))
             assert subscriber.next() == frame(quiet, 0, "start")
-            deadline = time.monotonic() + DEADLINE_S
-            while not look(relay, room)["streams"][-1]["finished"]:
-                assert time.monotonic() < deadline, f"{quiet} is not ended"
+
+            def is_ended_while_the_other_beats(stream: str = quiet) -> bool:
                 assert publisher.publish(frame("slow", 0, "start"))["next"] == {"slow": 1}
-                time.sleep(BEAT_S)
+                return any(state["stream"] == stream and state["finished"] for state in look(relay, room)["streams"])
+
+            wait_until(is_ended_while_the_other_beats, f"{quiet} is not ended")
             assert subscriber.next() == gone(quiet, 1)
         publisher.publish(frame("slow", 1, "end"))
         assert subscriber.next() == frame("slow", 1, "end")
@@ -138,9 +127,6 @@ def test_too_fast(relay: RunningRelay, room: str) -> None:
         assert int(refused.headers["Retry-After"]) == 2
         assert publisher.publish(burst[-1])["next"] == {"s": len(burst)}
         assert other.publish(frame("t", 0))["next"] == {"t": 1}
-        deadline = time.monotonic() + DEADLINE_S
-        while (answer := publisher.post(frame("t", 0))).status == 429:
-            assert time.monotonic() < deadline, "the room takes nothing any more"
-            time.sleep(BEAT_S)
-        assert assert_answered(answer)["next"] == {"t": 1}
+        wait_until(lambda: publisher.post(frame("t", 0)).status != 429, "the room takes nothing any more")
+        assert publisher.publish(frame("t", 0))["next"] == {"t": 1}
         assert [one for one in subscriber.until("t", 0) if one["kind"] != "error"] == [*burst, frame("t", 0)]

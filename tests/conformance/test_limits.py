@@ -15,13 +15,12 @@ from relay_server import protocol
 from tests.conformance.harness import (
     Publisher,
     Subscriber,
-    ask,
     assert_answered,
     assert_refused,
     encode,
     frame,
+    look,
     reply,
-    room_path,
 )
 from tests.servers import ALL_SERVERS, RunningRelay, running_relay
 
@@ -61,11 +60,6 @@ def relay(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 def publish_one_by_one(publisher: Publisher, *frames: Message) -> None:
     for one in frames:
         publisher.publish(one)
-
-
-def look(relay: RunningRelay, room: str) -> Message:
-    answer: Message = assert_answered(ask(relay, "GET", room_path(room)))
-    return answer
 
 
 def sized(stream: str, seq: int, size: int) -> Message:

@@ -13,11 +13,11 @@ from tests.conformance.harness import (
     DEADLINE_S,
     Publisher,
     Subscriber,
-    ask,
     assert_answered,
     assert_refused,
     encode,
     frame,
+    look,
     read_answer,
     reply,
     room_path,
@@ -120,7 +120,7 @@ def test_any_kind_opens_a_stream(relay: RunningRelay, room: str, kind: str) -> N
     with Subscriber(relay, room) as subscriber:
         subscriber.hello()
         assert subscriber.next() == frame("s", 0, kind)
-    (stream,) = ask(relay, "GET", room_path(room)).json["streams"]
+    (stream,) = look(relay, room)["streams"]
     assert stream["finished"] is (kind in ("end", "error"))
 
 
@@ -180,12 +180,12 @@ def test_refused_request_changes_nothing(relay: RunningRelay, room: str) -> None
     with Subscriber(relay, room) as subscriber, Publisher(relay, room) as publisher:
         subscriber.hello()
         publisher.publish(frame("a", 0))
-        before = ask(relay, "GET", room_path(room)).json
+        before = look(relay, room)
         refused = publisher.post(frame("a", 1), frame("new", 0), frame("new", 1, "end"), frame("a", 3))
         assert_refused(refused, 409, "gap", stream="a", expected=2)
         assert_refused(publisher.post(frame("new", 0, "end"), frame("new", 1)), 409, "finished", stream="new")
         assert_refused(publisher.post(frame("new", 0), frame("new", 1, "stop")), 400, "bad_request")
-        assert ask(relay, "GET", room_path(room)).json == before
+        assert look(relay, room) == before
         assert subscriber.until_now(publisher) == [frame("a", 0)]
         assert publisher.publish(frame("a", 1))["next"] == {"a": 2}
 

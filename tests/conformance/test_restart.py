@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import threading
-import time
-from contextlib import ExitStack
 from http.client import HTTPException
 from subprocess import Popen
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -20,8 +18,11 @@ from tests.conformance.harness import (
     assert_refused,
     encode,
     frame,
+    look,
     reply,
     room_path,
+    stream_state,
+    wait_until,
 )
 from tests.servers import ALL_SERVERS, SECRET, ServerName, kill_group, running_relay
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.conformance.harness import Message
     from tests.servers import RunningRelay
 
 
@@ -37,15 +37,6 @@ if TYPE_CHECKING:
 def server(request: pytest.FixtureRequest) -> ServerName:
     name: ServerName = request.param
     return name
-
-
-def look(relay: RunningRelay, room: str) -> Message:
-    answer: Message = assert_answered(ask(relay, "GET", room_path(room)))
-    return answer
-
-
-def state(stream: str, next_seq: int, **changed: Any) -> Message:
-    return {"stream": stream, "first": 0, "next": next_seq, "finished": False, "stop": False, **changed}
 
 
 @pytest.mark.parametrize("end", [Popen.terminate, kill_group], ids=["stop", "kill -9"])
@@ -79,10 +70,10 @@ def test_room_survives(server: ServerName, tmp_path: Path, room: str, end: Calla
         hello = resumed.hello()
         assert hello["build"] == relay.build
         assert hello["streams"] == [
-            state("live", 10, stop=True),
-            state("done", 120, finished=True),
-            state("__proto__", 5),
-            state("error", 1, finished=True),
+            stream_state("live", 10, stop=True),
+            stream_state("done", 120, finished=True),
+            stream_state("__proto__", 5),
+            stream_state("error", 1, finished=True),
         ]
         assert look(relay, room) == {**before, "subscribers": 1}
         assert publisher.publish(*live[8:12]) == {"next": {"live": 12}, "stop": ["live"]}
@@ -94,7 +85,7 @@ def test_room_survives(server: ServerName, tmp_path: Path, room: str, end: Calla
             late.hello()
             everything = [*live[:12], *done, *large, frame("__proto__", 5, "end"), frame("error", 0, "error")]
             assert late.take(len(everything)) == everything
-        assert look(relay, f"{room}-other")["streams"] == [state("live", 1)]
+        assert look(relay, f"{room}-other")["streams"] == [stream_state("live", 1)]
 
 
 def test_killed_in_mid_stream(server: ServerName, tmp_path: Path, room: str) -> None:
@@ -134,6 +125,7 @@ def test_killed_in_mid_stream(server: ServerName, tmp_path: Path, room: str) -> 
             assert subscriber.take(seen) + resumed.until_now(publisher) == expected
 
 
+@pytest.mark.slow
 def test_time_goes_on(server: ServerName, tmp_path: Path, room: str) -> None:
     """After a restart a stream whose publisher is gone is ended and a finished one forgotten, with nobody's help."""
     variables = {"RELAY_IDLE_SECONDS": "1", "RELAY_GRACE_SECONDS": "2"}
@@ -147,10 +139,7 @@ def test_time_goes_on(server: ServerName, tmp_path: Path, room: str) -> None:
     ):
         ended = subscriber.until("left", 1)[-1]
         assert (ended["kind"], ended["data"]["code"]) == ("error", "publisher_gone")
-        deadline = time.monotonic() + DEADLINE_S
-        while look(relay, room)["streams"]:
-            assert time.monotonic() < deadline, "nothing is forgotten"
-            time.sleep(0.05)
+        wait_until(lambda: not look(relay, room)["streams"], "the room forgets nothing")
 
 
 def test_no_secret(server: ServerName, tmp_path: Path, room: str) -> None:
@@ -180,30 +169,3 @@ def test_white_space_around_a_secret(server: ServerName, tmp_path: Path, room: s
     with running_relay(server, tmp_path, secret=f"  {SECRET} ") as relay:
         answer = ask(relay, "POST", room_path(room), body, {"Authorization": f"Bearer {SECRET}"})
         assert assert_answered(answer)["next"] == {"s": 1}
-
-
-@pytest.mark.slow
-def test_room_without_visitors(tmp_path: Path, room: str) -> None:
-    """A room that nobody visits may leave a server's memory: it keeps its frames and its time all the same.
-
-    A Durable Object without connections is evicted after ten seconds, so every server is left alone for longer than
-    that, all of them at once.
-    """
-    idle_s = 11
-    variables = {"RELAY_IDLE_SECONDS": str(idle_s)}
-    with ExitStack() as stack:
-        relays = [
-            stack.enter_context(running_relay(name, tmp_path / name, variables=variables))
-            for name in get_args(ServerName)
-        ]
-        for relay in relays:
-            with Publisher(relay, room) as publisher:
-                publisher.publish(*reply("done", 3), frame("left", 0, "start"))
-        # Evicted, it is started again by its alarm, and the idle limit counts anew. A look would keep it in memory.
-        time.sleep(2 * idle_s + 2)
-        for relay in relays:
-            with Subscriber(relay, room, query="from=done:1") as subscriber:
-                streams = subscriber.hello()["streams"]
-                assert streams == [state("done", 3, finished=True), state("left", 2, finished=True)], relay.name
-                assert subscriber.take(3) == [*reply("done", 3)[1:], frame("left", 0, "start")]
-                assert subscriber.next()["data"]["code"] == "publisher_gone"

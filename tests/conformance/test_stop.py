@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.conformance.harness import Publisher, Subscriber, ask, frame, reply, room_path
+from tests.conformance.harness import Publisher, Subscriber, frame, look, reply, stream_state
 
 if TYPE_CHECKING:
     from tests.servers import RunningRelay
@@ -67,8 +67,8 @@ def test_others_do_not_hear_of_a_stop(relay: RunningRelay, room: str) -> None:
         publisher.publish(frame("s", 0))
         assert one.next() == frame("s", 0)
         assert one.ask(STOP) == STOPPING
-        stopped = {"stream": "s", "first": 0, "next": 1, "finished": False, "stop": True}
-        assert ask(relay, "GET", room_path(room)).json["streams"] == [stopped]
+        stopped = stream_state("s", 1, stop=True)
+        assert look(relay, room)["streams"] == [stopped]
         with Subscriber(relay, room) as late:
             assert late.hello()["streams"] == [stopped]
         assert other.until_now(publisher) == [frame("s", 0)]

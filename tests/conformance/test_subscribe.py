@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conformance.harness import DEADLINE_S, Publisher, Subscriber, ask, frame, reply, room_path
+from tests.conformance.harness import DEADLINE_S, Publisher, Subscriber, frame, look, reply, stream_state
 
 if TYPE_CHECKING:
     from tests.conformance.harness import Message
     from tests.servers import RunningRelay
-
-
-def state(stream: str, next_seq: int, **changed: Any) -> Message:
-    """A stream as hello lists it."""
-    return {"stream": stream, "first": 0, "next": next_seq, "finished": False, "stop": False, **changed}
 
 
 def test_hello_of_an_empty_room(relay: RunningRelay, room: str) -> None:
@@ -43,7 +38,7 @@ def test_hello_lists_the_streams_as_they_opened(relay: RunningRelay, room: str) 
     with Subscriber(relay, room) as subscriber:
         streams = subscriber.hello()["streams"]
     assert [list(stream) for stream in streams] == [["stream", "first", "next", "finished", "stop"]] * 3
-    assert streams == [state("z", 3, finished=True), state("a", 1), state("m", 2, finished=True)]
+    assert streams == [stream_state("z", 3, finished=True), stream_state("a", 1), stream_state("m", 2, finished=True)]
 
 
 def test_subscriber_before_the_first_frame(relay: RunningRelay, room: str) -> None:
@@ -61,7 +56,7 @@ def test_late_joiner_gets_the_replay_then_live_frames(relay: RunningRelay, room:
     with Publisher(relay, room) as publisher:
         publisher.publish(*frames[:6])
         with Subscriber(relay, room) as subscriber:
-            assert subscriber.hello()["streams"] == [state("s", 6)]
+            assert subscriber.hello()["streams"] == [stream_state("s", 6)]
             publisher.publish(*frames[4:])
             assert subscriber.until_now(publisher) == frames
 
@@ -140,7 +135,7 @@ def test_cursor_ahead_of_a_stream_holds(relay: RunningRelay, room: str) -> None:
         other.hello()
         publisher.publish(*frames[:2])
         with Subscriber(relay, room, query="from=s:5") as also_ahead:
-            assert also_ahead.hello()["streams"] == [state("s", 2)]
+            assert also_ahead.hello()["streams"] == [stream_state("s", 2)]
             publisher.publish(frame("other", 0))
             publisher.publish(*frames[2:])
             assert also_ahead.until_now(publisher) == [frame("other", 0), *frames[5:]]
@@ -154,7 +149,7 @@ def test_unknown_stream_is_lost(relay: RunningRelay, room: str) -> None:
     with Publisher(relay, room) as publisher:
         publisher.publish(*reply("s", 3))
         with Subscriber(relay, room, query="from=gone:7&from=s:1&from=never:0") as subscriber:
-            assert subscriber.hello()["streams"] == [state("s", 3, finished=True)]
+            assert subscriber.hello()["streams"] == [stream_state("s", 3, finished=True)]
             lost = subscriber.next()
             assert lost == {"kind": "lost", "stream": "gone", "from": 7, "next": None}
             assert list(lost) == ["kind", "stream", "from", "next"]
@@ -252,11 +247,12 @@ def test_websocket_ping(relay: RunningRelay, room: str) -> None:
         assert subscriber.ping(b"payload" * 17) == b"payload" * 17
 
 
-def test_closing_is_answered(relay: RunningRelay, room: str) -> None:
+@pytest.mark.parametrize("query", ["", "from=s:9"], ids=["plain", "cursor ahead"])
+def test_closing_is_answered(relay: RunningRelay, room: str, query: str) -> None:
     """A client that closes gets its code back, and the room no longer counts it."""
-    with Subscriber(relay, room) as subscriber, Subscriber(relay, room) as other:
+    with Subscriber(relay, room, query=query) as subscriber, Subscriber(relay, room) as other:
         subscriber.hello()
         other.hello()
-        assert ask(relay, "GET", room_path(room)).json["subscribers"] == 2
+        assert look(relay, room)["subscribers"] == 2
         assert subscriber.leave() == 1000
-        assert ask(relay, "GET", room_path(room)).json["subscribers"] == 1
+        assert look(relay, room)["subscribers"] == 1

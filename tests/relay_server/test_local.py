@@ -38,7 +38,11 @@ def ends_soon(pid: int) -> bool:
     return False
 
 
-def test_it_serves_relay_and_model_and_is_gone_afterwards() -> None:
+def test_it_serves_relay_and_model_and_is_gone_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends by itself when it is asked to, and Ctrl-C on the terminal does not reach it."""
+    forced: list[object] = []
+    monkeypatch.setattr(asyncio.subprocess.Process, "terminate", forced.append)
+
     async def test() -> None:
         async with local_relay() as relay, httpx.AsyncClient(trust_env=False) as http:
             health = (await http.get(f"{relay.url}/health")).json()
@@ -47,7 +51,9 @@ def test_it_serves_relay_and_model_and_is_gone_afterwards() -> None:
             assert (await http.get(f"{relay.model_url}/models")).status_code == 200
             assert relay.secret not in repr(relay)
             assert relay.secret not in command_line(relay.pid)
+            assert os.getsid(relay.pid) == relay.pid
         assert not lives(relay.pid)
+        assert not forced
 
     asyncio.run(test())
 

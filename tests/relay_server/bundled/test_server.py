@@ -114,6 +114,23 @@ def test_a_subscriber_that_stops_reading_is_dropped_and_delays_nobody(relay: Run
         assert [frame["seq"] for frame in kinds[1:]] == list(range(state["streams"][0]["first"], sent))
 
 
+def test_a_stop_counts_that_comes_with_the_close(relay: RunningRelay) -> None:
+    """Somebody presses stop and closes the page: both arrive in one packet."""
+    assert publish(relay, "leaving", data(0)).status_code == 200
+    stop = b'{"kind":"stop","stream":"s"}'
+    with socket.create_connection(("127.0.0.1", relay.port)) as leaving:
+        leaving.sendall(
+            b"GET /parties/main/leaving HTTP/1.1\r\nHost: relay\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+            + bytes([0x81, 0x80 | len(stop), 0, 0, 0, 0])
+            + stop
+            + bytes([0x88, 0x80, 0, 0, 0, 0])
+        )
+        while leaving.recv(65536):
+            pass
+    assert publish(relay, "leaving", data(1)).json()["stop"] == ["s"]
+
+
 def test_a_replay_larger_than_the_queue_is_sent_whole(relay: RunningRelay) -> None:
     """What a late joiner has to catch up with is no sign of slowness."""
     big = "x" * 60_000

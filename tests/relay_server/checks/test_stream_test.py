@@ -157,8 +157,8 @@ def test_clients_that_are_cut_come_back_complete(bundled_relay: RunningRelay, ra
 
 
 def test_earlier_streams_of_the_room_do_not_count(bundled_relay: RunningRelay) -> None:
-    for _ in range(2):
-        result = run(settings_for(bundled_relay, "again", clients=2))
+    for prompt in ("Hello", "Something else altogether, and longer"):
+        result = run(settings_for(bundled_relay, "again", clients=2, prompt=prompt))
         assert [client.received for client in result.clients] == [result.frames] * 2
 
 

@@ -377,14 +377,15 @@ def test_a_stream_that_is_gone_is_lost_unless_its_end_was_seen() -> None:
 
 
 def test_a_thousand_streams_still_fit_into_a_url_and_none_comes_twice() -> None:
-    """The unfinished stream is named whatever its age; what the others bring again is dropped."""
+    """The unfinished stream is named whatever its age; what the others bring again, or have lost, is dropped."""
 
     async def test() -> None:
         done = [f"stream-with-a-long-name-{number:04}" for number in range(1000)]
         states = [{"stream": name, "next": 1, "finished": True} for name in done]
         ends = [frame(0, "end", name) for name in done]
+        gone = {"kind": "lost", "stream": done[0], "from": 0, "next": 1}
         first = says(hello(), frame(0, "start"), *ends, close=1012)
-        again = says(hello({"stream": STREAM, "next": 1}, *states), *ends[:800], frame(1))
+        again = says(hello({"stream": STREAM, "next": 1}, *states), gone, *ends[1:800], frame(1))
         async with socket_server(first, again) as server:
             events = await take(server.url, 1 + 1 + 1000 + 2 + 1)
             assert [(f.stream, f.seq) for f in frames(events[-1:])] == [(STREAM, 1)]
