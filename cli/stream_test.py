@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def stream_test(
-    room: Annotated[str, typer.Argument(help="The room to stream in, such as lobby.")],
+    room: Annotated[str, typer.Argument(metavar="ROOM", help="The room to stream in, such as lobby.")],
     relay: Relay = None,
     model: Annotated[
         str | None, typer.Option(metavar="NAME", help="The model to ask. Default: the built-in one.")

@@ -188,11 +188,12 @@ def decode_cursors(query: str) -> dict[str, int]:
     for key, value in parse_qsl(query, keep_blank_values=True):
         if key != "from":
             continue
-        stream, colon, number = value.rpartition(":")
-        if not (colon and is_stream_id(stream) and re.fullmatch(r"[0-9]{1,16}", number) and int(number) <= MAX_SEQ):
-            raise Refusal("bad_cursor", "a cursor is from=<stream>:<seq>")
-        cursors.pop(stream, None)
-        cursors[stream] = int(number)
+        for cursor in value.split(","):
+            stream, colon, number = cursor.rpartition(":")
+            if not (colon and is_stream_id(stream) and re.fullmatch(r"[0-9]{1,16}", number) and int(number) <= MAX_SEQ):
+                raise Refusal("bad_cursor", "a cursor is from=<stream>:<seq>")
+            cursors.pop(stream, None)
+            cursors[stream] = int(number)
     return cursors
 
 

@@ -74,9 +74,9 @@ class PartySocket:
 
 
 @contextmanager
-def partysocket(proxy: Proxy, room: str, client: str) -> Iterator[PartySocket]:
+def partysocket(proxy: Proxy, room: str) -> Iterator[PartySocket]:
     ensure_node_modules(TYPESCRIPT)
-    settings = {"packages": str(TYPESCRIPT), "client": client, "host": f"{proxy.host}:{proxy.port}", "room": room}
+    settings = {"packages": str(TYPESCRIPT), "host": f"{proxy.host}:{proxy.port}", "room": room}
     with subprocess.Popen(
         [NODE, SCRIPT, json.dumps(settings)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:
@@ -98,7 +98,7 @@ def test_reconnects_and_resumes(relay: RunningRelay, room: str) -> None:
     end = frame("room:reply", 60, "end")
     with (
         proxy_to(relay) as proxy,
-        partysocket(proxy, room, "PartySocket") as client,
+        partysocket(proxy, room) as client,
         Publisher(relay, room) as publisher,
     ):
         assert client.next_event() == {"event": "open"}
@@ -118,13 +118,13 @@ def test_reconnects_and_resumes(relay: RunningRelay, room: str) -> None:
 
 
 def test_resumes_several_streams(relay: RunningRelay, room: str) -> None:
-    """With the package's WebSocket and a URL function it names every stream that it has, finished ones too."""
+    """Its query names every stream that it has, finished ones too, in one `from`."""
     pieces = [frame(stream, seq, data=noise()) for seq in range(20) for stream in ("a", "b")]
     finished = [frame("done", 0, "start"), frame("done", 1, "end")]
     ends = [frame("a", 20, "end"), frame("b", 20, "end")]
     with (
         proxy_to(relay) as proxy,
-        partysocket(proxy, room, "WebSocket") as client,
+        partysocket(proxy, room) as client,
         Publisher(relay, room) as publisher,
     ):
         assert client.next_message()["kind"] == "hello"
@@ -149,7 +149,7 @@ def test_stop_and_ping(relay: RunningRelay, room: str) -> None:
     """What PartySocket sends is understood, after a reconnect too."""
     with (
         proxy_to(relay) as proxy,
-        partysocket(proxy, room, "PartySocket") as client,
+        partysocket(proxy, room) as client,
         Publisher(relay, room) as publisher,
     ):
         assert client.next_message()["kind"] == "hello"
@@ -169,7 +169,7 @@ def test_comes_back_after_an_outage(relay: RunningRelay, room: str) -> None:
     frames = [frame("s", seq) for seq in range(10)]
     with (
         proxy_to(relay) as proxy,
-        partysocket(proxy, room, "PartySocket") as client,
+        partysocket(proxy, room) as client,
         Publisher(relay, room) as publisher,
     ):
         publisher.publish(*frames[:5])

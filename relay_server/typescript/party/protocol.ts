@@ -231,7 +231,8 @@ export function roomOfPath(path: string): string {
 /** Cursors by stream. Throws Refusal: bad_cursor. */
 export function decodeCursors(query: URLSearchParams): Map<string, number> {
   const cursors = new Map<string, number>();
-  for (const cursor of query.getAll("from")) {
+  const named = query.getAll("from").flatMap((value) => value.split(","));
+  for (const cursor of named) {
     const colon = cursor.lastIndexOf(":");
     const stream = cursor.slice(0, Math.max(0, colon));
     const seq = cursor.slice(colon + 1);
