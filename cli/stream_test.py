@@ -103,18 +103,28 @@ def _model(name: str, base_url: str | None, configured_base_url: str) -> ModelAc
 
 
 def _run(test: Coroutine[None, None, StreamTestResult]) -> StreamTestResult:
-    """Run it, on the faster event loop where there is one. SIGTERM is like Ctrl-C: the stream gets its end."""
+    """Run it, on the faster event loop where there is one."""
     import asyncio
-    import signal
 
     factory: Callable[[], asyncio.AbstractEventLoop] | None = None
     with suppress(ImportError):  # there is none for Windows
         import uvloop
 
         factory = uvloop.new_event_loop
-    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    try:
-        with asyncio.Runner(loop_factory=factory) as runner:
-            return runner.run(test)
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    with asyncio.Runner(loop_factory=factory) as runner:
+        try:
+            return runner.run(_ended_by_sigterm(test))
+        except asyncio.CancelledError:
+            raise KeyboardInterrupt from None
+
+
+async def _ended_by_sigterm(test: Coroutine[None, None, StreamTestResult]) -> StreamTestResult:
+    """SIGTERM cancels as Ctrl-C does, also where Ctrl-C is ignored, as it is behind `nohup` and `&` in a script."""
+    import asyncio
+    import signal
+
+    task = asyncio.current_task()
+    assert task is not None
+    with suppress(NotImplementedError):  # Windows
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await test

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,8 +13,11 @@ if TYPE_CHECKING:
 
     from tests.servers import RunningRelay
 
+# A script that starts the tests in the background has them, and all that they start, ignore Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 _OURS = ("CHATOPS_", "RELAY_", "OPENAI_")
-_TERMINAL = ("CI", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "TERM", "PYTHONIOENCODING")
+_TERMINAL = ("CI", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "TERM", "PYTHONIOENCODING")
 
 
 @pytest.fixture(autouse=True)

@@ -165,7 +165,20 @@ def test_a_model_that_is_not_there_is_unreachable_and_its_key_is_not_shown(chato
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interruption_leaves_no_relay_behind(number: signal.Signals, tmp_path: Path) -> None:
-    with start("stream-test", "lobby", "--rate", "5", cwd=tmp_path) as process:
+    assert_ends_without_a_trace(number, tmp_path)
+
+
+def test_sigterm_ends_it_where_ctrl_c_is_ignored(tmp_path: Path) -> None:
+    """As it is behind `nohup`, and behind `&` in a script."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        assert_ends_without_a_trace(signal.SIGTERM, tmp_path)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def assert_ends_without_a_trace(number: signal.Signals, cwd: Path) -> None:
+    with start("stream-test", "lobby", "--rate", "5", cwd=cwd) as process:
         assert process.stderr is not None
         while not process.stderr.readline().startswith("asking"):
             pass
