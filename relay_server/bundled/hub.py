@@ -38,6 +38,10 @@ GATHER_S = 0.002
 MAX_HELD_BYTES = 1 << 30
 
 
+# After the store refused a write, housekeeping lets it alone for so long.
+STORE_RETRY_MS = 5000
+
+
 def now_ms() -> int:
     """Wall clock: the rooms' times have to mean the same after a restart."""
     return time.time_ns() // 1_000_000
@@ -141,6 +145,7 @@ class Hub:
         self.build = build
         self.draining = False
         self.subscribers: set[Subscriber] = set()  # every open WebSocket
+        self._tick_again_at = 0
         self._store = store
         self._rooms: dict[str, HostedRoom] = {}
         self._held_bytes = 0
@@ -213,6 +218,8 @@ class Hub:
     def tick(self) -> None:
         """End quiet streams, forget old ones, let go of rooms that nobody uses."""
         now = now_ms()
+        if now < self._tick_again_at:
+            return
         for hosted in list(self._rooms.values()):
             deadline = hosted.room.deadline()
             if deadline is None:
@@ -223,8 +230,9 @@ class Hub:
                 self._held_bytes += hosted.room.bytes - held
                 try:
                     self._keep(hosted, changes, now, by_relay=True)
-                except Refusal:
-                    continue  # reloaded as it was; the next tick tries again
+                except Refusal:  # the room is as it was
+                    self._tick_again_at = now + STORE_RETRY_MS
+                    return
                 hosted.broadcast(changes.appended)
 
     def flush(self) -> None:
