@@ -331,7 +331,7 @@ def _checked_secret(text: str, where: str) -> str:
     secret = text.strip()
     if not secret:
         raise UsageError(f"{where} is empty", next_step="put the relay's secret there", code="bad_secret")
-    if any(ord(character) < 0x20 or ord(character) == 0x7F for character in secret):
+    if any(ord(char) < 0x20 or ord(char) == 0x7F or "\ud800" <= char <= "\udfff" for char in secret):
         raise UsageError(
             f"{where} holds a line break or another character that an HTTP header cannot carry",
             next_step="use a secret of one line, such as `openssl rand -hex 32` makes",

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 relay_app = typer.Typer(help="The bundled relay, for local runs, tests and self-hosting.", no_args_is_help=True)
 
-IN_MEMORY = "memory"
+IN_MEMORY = ("memory", ":memory:")  # the second is SQLite's own word
 
 
 @relay_app.command()
@@ -53,7 +53,7 @@ def serve(
     db = db or defaults.db
     with_model = defaults.model if model is None else model
     rate = defaults.model_rate if model_rate is None else model_rate
-    path = None if db == IN_MEMORY else Path(db) if db else _default_db(port)
+    path = None if db in IN_MEMORY else Path(db) if db else _default_db(port)
     options = ServeOptions(
         host=host or defaults.host,
         port=port,

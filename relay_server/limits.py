@@ -41,7 +41,7 @@ class Limits:
                 continue
             try:
                 number = float(text) if scale > 1 else int(text)
-                in_range = lowest <= number * scale < 2**53
+                in_range = "_" not in text and lowest <= number * scale < 2**53
             except ValueError:
                 number, in_range = 0, False
             if not in_range:

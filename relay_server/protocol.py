@@ -52,6 +52,7 @@ STATUS: Mapping[str, int] = {
     "too_many_frames": 413,
     "too_fast": 429,
     "too_many_streams": 429,
+    "internal": 500,
     "no_secret": 503,
     "unavailable": 503,
 }

@@ -116,6 +116,13 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         return False  # the transport closes itself
 
+    def pause_writing(self) -> None:
+        """The client does not read its answers: take no more requests from it."""
+        self.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        self.transport.resume_reading()
+
     def close_if_idle(self, now: float) -> None:
         if now - self.last_heard > IDLE_TIMEOUT_S:
             self.transport.close()
@@ -161,7 +168,7 @@ class Connection(asyncio.Protocol):
         try:
             self._answer(close=close)
         except Refusal as refusal:
-            self.transport.write(http.encode_refusal(refusal, close=close))
+            self._write_refusal(refusal, close=close)
         if close and not self._ending:
             self._end()
 
@@ -263,8 +270,14 @@ class Connection(asyncio.Protocol):
             raise _RefuseEarly(refusal) from None
 
     def _refuse_and_end(self, refusal: Refusal) -> None:
-        self.transport.write(http.encode_refusal(refusal, close=True))
+        self._write_refusal(refusal, close=True)
         self._end()
+
+    def _write_refusal(self, refusal: Refusal, *, close: bool) -> None:
+        answer = http.encode_refusal(refusal, close=close)
+        if self._parser.get_method() == b"HEAD":
+            answer = answer[: answer.index(b"\r\n\r\n") + 4]
+        self.transport.write(answer)
 
     def _end(self) -> None:
         """Close for sending; throw away what still comes; then close."""
@@ -307,6 +320,7 @@ class Connection(asyncio.Protocol):
             if self.transport.is_closing():
                 return
             self.transport.write(b"%x\r\n%b\r\n" % (len(event), event))
+            self.last_heard = time.monotonic()  # it is not idle while it is told something
             due += completion.interval_s
             await asyncio.sleep(due - loop.time())
         self.transport.write(b"0\r\n\r\n")
@@ -329,6 +343,7 @@ class Connection(asyncio.Protocol):
             cursors = protocol.decode_cursors(query)
             if self._hub.draining:
                 raise Refusal("unavailable", "the relay is stopping", retry_after_ms=1000)
+            hosted = self._hub.room(room)
         except Refusal as refusal:
             self._refuse_and_end(refusal)
             return
@@ -342,7 +357,7 @@ class Connection(asyncio.Protocol):
         for data in handshake.data_to_send():
             self.transport.write(data)
         self._server.connections.discard(self)
-        subscriber = Subscriber(self._hub, self._hub.room(room), self.transport)
+        subscriber = Subscriber(self._hub, hosted, self.transport)
         self.transport.set_protocol(subscriber)
         subscriber.start(cursors, rest)
 

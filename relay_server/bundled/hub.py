@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from relay_server import protocol
 from relay_server.bundled.store import StoreError
@@ -50,12 +50,13 @@ def now_ms() -> int:
 class HostedRoom:
     """A room and its subscribers."""
 
-    __slots__ = ("_filtered", "_hub", "_last_sent", "_pending", "_subscribers", "_timer", "id", "room")
+    __slots__ = ("_filtered", "_hub", "_last_sent", "_pending", "_subscribers", "_timer", "id", "is_stale", "room")
 
     def __init__(self, hub: Hub, room_id: str, room: Room) -> None:
         self._hub = hub
         self.id = room_id
         self.room = room
+        self.is_stale = False  # the store refused a write, and what it has could not be read either
         self._subscribers: set[Subscriber] = set()
         self._filtered: set[Subscriber] = set()  # those with a cursor ahead of a stream
         self._pending: list[Frame] = []
@@ -113,13 +114,13 @@ class HostedRoom:
         hub.deliveries += len(frames) * len(self._subscribers)
         slow = [subscriber for subscriber in self._subscribers if not subscriber.send(data)]
         if self._filtered:
-            self._send_filtered(frames, slow)
+            self._send_filtered(frames, data, slow)
         for subscriber in slow:
             hub.slow_subscribers += 1
             subscriber.abort()
         self._last_sent = time.monotonic()
 
-    def _send_filtered(self, frames: Sequence[Frame], slow: list[Subscriber]) -> None:
+    def _send_filtered(self, frames: Sequence[Frame], data: bytes, slow: list[Subscriber]) -> None:
         for subscriber in list(self._filtered):
             ahead = subscriber.ahead
             wanted = [frame for frame in frames if frame.seq >= ahead.get(frame.stream, 0)]
@@ -129,7 +130,8 @@ class HostedRoom:
                 self._filtered.discard(subscriber)
                 self._subscribers.add(subscriber)
             self._hub.deliveries += len(wanted)
-            if wanted and not subscriber.send(b"".join([encode_text(frame.encoded) for frame in wanted])):
+            own = data if len(wanted) == len(frames) else b"".join([encode_text(frame.encoded) for frame in wanted])
+            if wanted and not subscriber.send(own):
                 slow.append(subscriber)
 
 
@@ -176,14 +178,19 @@ class Hub:
         return hosted
 
     def room(self, room_id: str) -> HostedRoom:
-        return self._rooms.get(room_id) or self._host(room_id, Room(self.limits))
+        """Raises Refusal for a room that the store cannot give back now."""
+        hosted = self._rooms.get(room_id) or self._host(room_id, Room(self.limits))
+        if hosted.is_stale:
+            self._reload(hosted)
+        return hosted
 
     def find_room(self, room_id: str) -> HostedRoom | None:
         return self._rooms.get(room_id)
 
     def drop_if_unused(self, hosted: HostedRoom) -> None:
-        if hosted.room.is_empty and not hosted.subscriber_count:
-            self._rooms.pop(hosted.id, None)
+        # By identity: a subscriber that leaves late must not take the room that came after its own.
+        if hosted.room.is_empty and not hosted.subscriber_count and self._rooms.get(hosted.id) is hosted:
+            del self._rooms[hosted.id]
 
     def publish(self, room_id: str, frames: Sequence[Frame]) -> bytes:
         """Append, store, broadcast; the answer's body. Raises Refusal."""
@@ -212,8 +219,7 @@ class Hub:
             try:
                 self._store.stop(hosted.id, stream)
             except StoreError as error:
-                self._reload(hosted, error)
-                raise Refusal("unavailable", "the relay cannot keep it now, ask again") from None
+                self._undo(hosted, error)
 
     def tick(self) -> None:
         """End quiet streams, forget old ones, let go of rooms that nobody uses."""
@@ -224,7 +230,7 @@ class Hub:
             deadline = hosted.room.deadline()
             if deadline is None:
                 self.drop_if_unused(hosted)
-            elif deadline <= now:
+            elif deadline <= now and not hosted.is_stale:
                 held = hosted.room.bytes
                 changes = hosted.room.tick(now)
                 self._held_bytes += hosted.room.bytes - held
@@ -242,19 +248,31 @@ class Hub:
     def checkpoint(self) -> None:
         self._store.checkpoint()
 
-    def close(self) -> None:
-        self._store.close()
-
     def _keep(self, hosted: HostedRoom, changes: Changes, now: int, *, by_relay: bool = False) -> None:
         try:
             self._store.apply(hosted.id, changes, now, by_relay=by_relay)
         except StoreError as error:
-            self._reload(hosted, error)
-            raise Refusal("unavailable", "the relay cannot keep frames now", retry_after_ms=5000) from None
+            self._undo(hosted, error)
 
-    def _reload(self, hosted: HostedRoom, error: StoreError) -> None:
+    def _undo(self, hosted: HostedRoom, error: StoreError) -> NoReturn:
         """The store did not take it: the room is again what the store has, and nobody was told otherwise."""
         log.error("the store does not take writes: %s", error)
+        self._reload(hosted)
+        raise _unavailable()
+
+    def _reload(self, hosted: HostedRoom) -> None:
+        """Make the room what the store has; idle limits count anew. Raises Refusal."""
+        hosted.is_stale = True
+        try:
+            streams = self._store.load_room(hosted.id)
+        except StoreError as error:
+            log.error("the store cannot be read: %s", error)
+            raise _unavailable() from None
         held = hosted.room.bytes
-        hosted.room = Room(self.limits, self._store.load().get(hosted.id, ()), now_ms())
+        hosted.room = Room(self.limits, streams, now_ms())
+        hosted.is_stale = False
         self._held_bytes += hosted.room.bytes - held
+
+
+def _unavailable() -> Refusal:
+    return Refusal("unavailable", "the relay cannot keep frames now", retry_after_ms=STORE_RETRY_MS)

@@ -17,7 +17,7 @@ import uvloop
 from relay_server.bundled.connection import Connection, Server
 from relay_server.bundled.hub import SERVER, Hub
 from relay_server.bundled.metrics import Metrics
-from relay_server.bundled.store import MemoryStore, SqliteStore
+from relay_server.bundled.store import MemoryStore, SqliteStore, StoreError
 from relay_server.errors import UsageError
 from relay_server.limits import Limits
 
@@ -76,8 +76,8 @@ async def serve(
     with contextlib.closing(_listen(options.host, options.port)) as listener:
         store = SqliteStore(options.db) if options.db else MemoryStore()
         secret = options.secret.encode() if options.secret else None
-        hub = Hub(loop, store, options.limits, secret=secret, build=options.build)
         try:
+            hub = Hub(loop, store, options.limits, secret=secret, build=options.build)
             shared = Server(hub, Metrics(hub), options.model)
             listening = await loop.create_server(lambda: Connection(shared), sock=listener, backlog=_BACKLOG)
             keeper = loop.create_task(_keep_time(shared))
@@ -85,14 +85,26 @@ async def serve(
             await _until_stopped(loop, until)
             await _drain(shared, listening)
             keeper.cancel()
+        except StoreError as error:
+            raise UsageError(
+                f"{options.db} is damaged: {error}",
+                next_step="put the file away and start again, or name another with --db",
+                code="db_unusable",
+            ) from error
         finally:
-            hub.close()
+            store.close()
 
 
 def _listen(host: str, port: int) -> socket.socket:
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except socket.gaierror as error:
+        raise UsageError(
+            f"{host!r} is no address of this machine: {error.strerror}",
+            next_step="--host 127.0.0.1 for this machine alone, 0.0.0.0 for all of its addresses",
+            code="cannot_listen",
+        ) from error
     except (OSError, OverflowError) as error:
         raise UsageError(
             f"the relay cannot listen on {host}:{port}: {error}",

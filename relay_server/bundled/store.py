@@ -12,6 +12,7 @@ import fcntl
 import os
 import sqlite3
 from collections import deque
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -21,7 +22,6 @@ from relay_server.room import StoredStream
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from relay_server.protocol import Frame
     from relay_server.room import Changes
 
 _SCHEMA_VERSION = 1
@@ -43,20 +43,24 @@ CREATE TABLE frame (
     encoded BLOB NOT NULL
 ) STRICT;
 """
+_SELECT_STREAMS = "SELECT key, room, stream, finished_at, ended_by_relay, stop FROM stream"
 _CHECKPOINT_BYTES = 4 << 20
 
 
 class StoreError(Exception):
-    """The store did not take a write (a full disk, say); nothing of it was kept, and `load` has to be called anew."""
+    """The store did not take a write (a full disk, say); nothing of it was kept."""
 
 
 class Store(Protocol):
-    """What the hub asks of a store. Methods that write raise StoreError and have then written nothing."""
+    """What the hub asks of a store. Its methods raise StoreError; one that writes has then written nothing."""
 
     durable: bool
 
     def load(self) -> dict[str, list[StoredStream]]:
-        """Every room's streams, in opening order."""
+        """Every room's streams, in opening order. Called once, first."""
+
+    def load_room(self, room: str) -> list[StoredStream]:
+        """One room's streams as they are stored now."""
 
     def apply(self, room: str, changes: Changes, now: int, *, by_relay: bool = False) -> None:
         """Append and drop what `changes` says, whole or not at all. `by_relay`: its terminal frames are the relay's."""
@@ -78,21 +82,22 @@ class MemoryStore:
     def load(self) -> dict[str, list[StoredStream]]:
         return {}
 
+    def load_room(self, room: str) -> list[StoredStream]:
+        return []
+
     def apply(self, room: str, changes: Changes, now: int, *, by_relay: bool = False) -> None: ...
     def stop(self, room: str, stream: str) -> None: ...
     def checkpoint(self) -> None: ...
     def close(self) -> None: ...
 
 
+@dataclass(slots=True)
 class _Kept:
-    """Where a stream's frames are: its key, the ids of its rows, and the number of the first of them."""
+    """Where a stream's frames are: its key, the number of the first of them, and the ids of their rows."""
 
-    __slots__ = ("first", "ids", "key")
-
-    def __init__(self, key: int, first: int = 0) -> None:
-        self.key = key
-        self.first = first
-        self.ids: deque[int] = deque()
+    key: int
+    first: int
+    ids: deque[int]
 
 
 class SqliteStore:
@@ -107,6 +112,8 @@ class SqliteStore:
         self._next_key = self._next_id = 1
         with contextlib.ExitStack() as undo:
             try:
+                if path.is_dir():
+                    raise IsADirectoryError("it is a folder")
                 path.parent.mkdir(parents=True, exist_ok=True)
                 self._lock = _lock(path)
                 undo.callback(os.close, self._lock)
@@ -134,34 +141,80 @@ class SqliteStore:
             raise sqlite3.DatabaseError("it is not a file of this version of the relay")
 
     def load(self) -> dict[str, list[StoredStream]]:
-        self._streams.clear()
         rooms: dict[str, list[StoredStream]] = {}
-        frames: dict[int, list[bytes]] = {}
-        kept_by_key: dict[int, _Kept] = {}
-        for row_id, key, seq, encoded in self._db.execute("SELECT id, stream_key, seq, encoded FROM frame ORDER BY id"):
-            kept = kept_by_key.get(key)
-            if kept is None:
-                kept = kept_by_key[key] = _Kept(key, seq)
-                frames[key] = []
-            kept.ids.append(row_id)
-            frames[key].append(encoded)
-            self._next_id = row_id + 1
-        for key, room, stream, finished_at, ended_by_relay, stop in self._db.execute(
-            "SELECT key, room, stream, finished_at, ended_by_relay, stop FROM stream ORDER BY key"
-        ):
-            kept = self._streams[room, stream] = kept_by_key[key]
-            rooms.setdefault(room, []).append(
-                StoredStream(stream, kept.first, frames[key], finished_at, bool(ended_by_relay), bool(stop))
-            )
-            self._next_key = key + 1
+        with _store_errors():
+            ids: dict[int, deque[int]] = {}
+            firsts: dict[int, int] = {}
+            frames: dict[int, list[bytes]] = {}
+            for row_id, key, seq, encoded in self._db.execute(
+                "SELECT id, stream_key, seq, encoded FROM frame ORDER BY id"
+            ):
+                firsts.setdefault(key, seq)
+                ids.setdefault(key, deque()).append(row_id)
+                frames.setdefault(key, []).append(encoded)
+                self._next_id = row_id + 1
+            for key, room, stream, *state in self._db.execute(f"{_SELECT_STREAMS} ORDER BY key"):
+                self._next_key = key + 1
+                if key in frames:
+                    self._streams[room, stream] = _Kept(key, firsts[key], ids[key])
+                    rooms.setdefault(room, []).append(_stored(stream, firsts[key], frames[key], *state))
         return rooms
 
+    def load_room(self, room: str) -> list[StoredStream]:
+        with _store_errors():
+            streams: list[StoredStream] = []
+            rows = self._db.execute(f"{_SELECT_STREAMS} WHERE room = ? ORDER BY key", (room,)).fetchall()
+            for _, _, stream, *state in rows:
+                kept = self._streams[room, stream]
+                frames = [
+                    self._db.execute("SELECT encoded FROM frame WHERE id = ?", (row_id,)).fetchone()[0]
+                    for row_id in kept.ids
+                ]
+                streams.append(_stored(stream, kept.first, frames, *state))
+        return streams
+
     def apply(self, room: str, changes: Changes, now: int, *, by_relay: bool = False) -> None:
+        # What is known of the streams changes only once the transaction is through.
+        opened: dict[str, _Kept] = {}
+        added: list[tuple[_Kept, int]] = []
+        row_id, key = self._next_id, self._next_key
         with self._transaction():
             for frame in changes.appended:
-                self._append(room, frame, now, by_relay=by_relay)
+                kept = self._streams.get((room, frame.stream)) or opened.get(frame.stream)
+                if kept is None:
+                    kept = opened[frame.stream] = _Kept(key, frame.seq, deque())
+                    self._db.execute(
+                        "INSERT INTO stream (key, room, stream) VALUES (?, ?, ?)", (key, room, frame.stream)
+                    )
+                    key += 1
+                row = (row_id, kept.key, frame.seq, frame.encoded)
+                self._db.execute("INSERT INTO frame (id, stream_key, seq, encoded) VALUES (?, ?, ?, ?)", row)
+                added.append((kept, row_id))
+                row_id += 1
+                if frame.is_terminal:
+                    self._db.execute(
+                        "UPDATE stream SET finished_at = ?, ended_by_relay = ? WHERE key = ?", (now, by_relay, kept.key)
+                    )
             for stream, first in changes.dropped.items():
-                self._drop(room, stream, first)
+                kept = self._streams.get((room, stream)) or opened[stream]
+                if first is None:
+                    self._db.execute("DELETE FROM stream WHERE key = ?", (kept.key,))
+                ids = [*kept.ids, *(row_id for of, row_id in added if of is kept)]
+                gone = ids if first is None else ids[: first - kept.first]
+                self._db.executemany("DELETE FROM frame WHERE id = ?", [(row_id,) for row_id in gone])
+        self._next_id, self._next_key = row_id, key
+        for stream, kept in opened.items():
+            self._streams[room, stream] = kept
+        for kept, added_id in added:
+            kept.ids.append(added_id)
+        for stream, first in changes.dropped.items():
+            kept = self._streams[room, stream]
+            if first is None:
+                del self._streams[room, stream]
+                continue
+            while kept.first < first:
+                kept.ids.popleft()
+                kept.first += 1
 
     def stop(self, room: str, stream: str) -> None:
         with self._transaction():
@@ -183,38 +236,29 @@ class SqliteStore:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
-        try:
-            self._db.execute("BEGIN")
-            yield
-            self._db.execute("COMMIT")
-        except sqlite3.Error as error:
-            with contextlib.suppress(sqlite3.Error):
-                self._db.execute("ROLLBACK")
-            raise StoreError(str(error)) from error
+        with _store_errors():
+            try:
+                self._db.execute("BEGIN")
+                yield
+                self._db.execute("COMMIT")
+            except sqlite3.Error:
+                with contextlib.suppress(sqlite3.Error):
+                    self._db.execute("ROLLBACK")
+                raise
 
-    def _append(self, room: str, frame: Frame, now: int, *, by_relay: bool) -> None:
-        kept = self._streams.get((room, frame.stream))
-        if kept is None:
-            kept = self._streams[room, frame.stream] = _Kept(self._next_key)
-            self._next_key += 1
-            self._db.execute("INSERT INTO stream (key, room, stream) VALUES (?, ?, ?)", (kept.key, room, frame.stream))
-        row = (self._next_id, kept.key, frame.seq, frame.encoded)
-        self._db.execute("INSERT INTO frame (id, stream_key, seq, encoded) VALUES (?, ?, ?, ?)", row)
-        kept.ids.append(self._next_id)
-        self._next_id += 1
-        if frame.is_terminal:
-            self._db.execute(
-                "UPDATE stream SET finished_at = ?, ended_by_relay = ? WHERE key = ?", (now, by_relay, kept.key)
-            )
 
-    def _drop(self, room: str, stream: str, first: int | None) -> None:
-        kept = self._streams[room, stream]
-        if first is None:
-            del self._streams[room, stream]
-            self._db.execute("DELETE FROM stream WHERE key = ?", (kept.key,))
-        surplus = len(kept.ids) if first is None else first - kept.first
-        self._db.executemany("DELETE FROM frame WHERE id = ?", [(kept.ids.popleft(),) for _ in range(surplus)])
-        kept.first += surplus
+@contextlib.contextmanager
+def _store_errors() -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.Error, LookupError, TypeError) as error:  # the latter two: a file that does not hold together
+        raise StoreError(str(error)) from error
+
+
+def _stored(
+    stream: str, first: int, frames: list[bytes], finished_at: int | None, ended_by_relay: int, stop: int
+) -> StoredStream:
+    return StoredStream(stream, first, frames, finished_at, bool(ended_by_relay), bool(stop))
 
 
 def _lock(path: Path) -> int:

@@ -41,6 +41,7 @@ class Subscriber(asyncio.Protocol):
         "_descriptor",
         "_hosted",
         "_hub",
+        "_last_queued",
         "_max_queued",
         "_message",
         "_websocket",
@@ -57,6 +58,7 @@ class Subscriber(asyncio.Protocol):
         self.ahead: dict[str, int] = {}
         self.last_heard = time.monotonic()
         self._max_queued = MAX_QUEUED_BYTES
+        self._last_queued = 0
         self._bad_messages = 0
         self._message = b""
         # Made when the client first says something: most never do, and it is the largest part of a connection.
@@ -113,11 +115,15 @@ class Subscriber(asyncio.Protocol):
         self._hosted.unsubscribe(self)
 
     def heartbeat(self, now: float) -> None:
+        queued = self.transport.get_write_buffer_size()
+        if queued < self._last_queued:
+            self.last_heard = now  # it reads, and what it would answer to is behind what it reads
+        self._last_queued = queued
         silence = now - self.last_heard
         if silence > 2 * HEARTBEAT_S:
             self.abort()
-        elif silence > HEARTBEAT_S and self.transport.get_write_buffer_size() == 0:
-            self.send(PING)
+        elif silence > HEARTBEAT_S:
+            self._say(PING)
 
     def data_received(self, data: bytes) -> None:
         self.last_heard = time.monotonic()
@@ -162,7 +168,7 @@ class Subscriber(asyncio.Protocol):
         try:
             self._answer(message)
         except Refusal as refusal:
-            self.send(encode_text(protocol.encode_refused(refusal)))
+            self._say(encode_text(protocol.encode_refused(refusal)))
             if refusal.code == "bad_message":
                 self._bad_messages += 1
                 if self._bad_messages >= MAX_BAD_MESSAGES:
@@ -173,14 +179,19 @@ class Subscriber(asyncio.Protocol):
     def _answer(self, message: bytes) -> None:
         stream = protocol.decode_message(message)
         if stream is None:
-            self.send(encode_text(protocol.PONG))
+            self._say(encode_text(protocol.PONG))
         else:
             self._hub.stop(self._hosted, stream)
-            self.send(encode_text(protocol.encode_stopping(stream)))
+            self._say(encode_text(protocol.encode_stopping(stream)))
+
+    def _say(self, data: bytes) -> None:
+        """Answer this subscriber alone; one that asks and does not read is cut."""
+        if not self.send(data):
+            self.abort()
 
     def _write_out(self, websocket: ServerProtocol) -> None:
         for data in websocket.data_to_send():
             if data:
-                self.transport.write(data)
+                self._say(data)
             elif self.transport.can_write_eof():
                 self.transport.write_eof()

@@ -128,7 +128,7 @@ def http_failure(relay: RelayAddress, status: int, headers: Mapping[str, str], b
     if code == "no_secret":
         return Denied(
             f"{where} has no secret, so it lets nobody publish",
-            next_step="set RELAY_SECRET where the relay runs, then deploy it again: chatops deploy",
+            next_step="set RELAY_SECRET where the relay runs, and start or deploy it again",
             code="no_secret",
         )
     if status in (401, 403):

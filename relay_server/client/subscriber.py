@@ -310,7 +310,7 @@ class Subscriber:
         if message.protocol != PROTOCOL_VERSION:
             raise Unreachable(
                 f"the relay at {relay.url} speaks protocol {message.protocol}, this client {PROTOCOL_VERSION}",
-                next_step="bring chatops and the relay to the same version: chatops deploy",
+                next_step="bring chatops and the relay to the same version",
                 code="protocol_mismatch",
             )
         streams = tuple(StreamState(s.stream, s.first, s.next, s.finished, s.stop) for s in message.streams)

@@ -80,11 +80,7 @@ export class Relay {
 
   /** Load the room before anything else comes. A failure is met again, and answered, by what comes. */
   async start(): Promise<void> {
-    try {
-      await this.loaded();
-    } catch (error) {
-      console.error("relay: the room cannot be loaded:", error);
-    }
+    await this.loaded().catch(() => undefined);
   }
 
   /** Publish (POST) and look (GET, HEAD). */
@@ -240,7 +236,8 @@ export class Relay {
   private loaded(): Promise<Loaded> {
     this.loading ??= this.load().catch((error: unknown) => {
       this.loading = undefined;
-      throw error;
+      console.error("relay: the room cannot be loaded:", error);
+      throw new Refusal("unavailable", "the room cannot be loaded", {}, 1000);
     });
     return this.loading;
   }

@@ -131,6 +131,45 @@ def test_a_stop_counts_that_comes_with_the_close(relay: RunningRelay) -> None:
     assert publish(relay, "leaving", data(1)).json()["stop"] == ["s"]
 
 
+def test_a_subscriber_that_only_asks_and_never_reads_is_dropped(relay: RunningRelay) -> None:
+    """Its pongs would pile up without end."""
+    with socket.socket() as greedy:
+        greedy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        greedy.connect(("127.0.0.1", relay.port))
+        greedy.sendall(
+            b"GET /parties/main/greedy HTTP/1.1\r\nHost: relay\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        )
+        pings = (bytes([0x89, 0x80 | 125, 0, 0, 0, 0]) + bytes(125)) * 400_000
+        with pytest.raises(ConnectionError):
+            greedy.sendall(pings)
+
+
+def test_a_refusal_of_head_has_no_body(relay: RunningRelay) -> None:
+    """Or the next answer on the connection would begin in its middle."""
+    with socket.create_connection(("127.0.0.1", relay.port)) as connection:
+        connection.sendall(b"HEAD /nope HTTP/1.1\r\nHost: relay\r\n\r\n")
+        connection.sendall(b"GET /health HTTP/1.1\r\nHost: relay\r\nConnection: close\r\n\r\n")
+        answers = b""
+        while more := connection.recv(65536):
+            answers += more
+    head, _, rest = answers.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 404")
+    assert rest.startswith(b"HTTP/1.1 200")
+
+
+def test_a_damaged_file_is_one_line(tmp_path: Path) -> None:
+    with running_relay("bundled", tmp_path) as relay:
+        for seq in range(20):
+            assert publish(relay, "lobby", data(seq, "x" * 5000)).status_code == 200
+    file = tmp_path / "rooms.sqlite"
+    kept = bytearray(file.read_bytes())
+    kept[4096 * 3 :] = b"\xff" * (len(kept) - 4096 * 3)
+    file.write_bytes(kept)
+    with pytest.raises(RuntimeError, match=r"rooms\.sqlite is damaged"):
+        start_relay("bundled", tmp_path)
+
+
 def test_a_replay_larger_than_the_queue_is_sent_whole(relay: RunningRelay) -> None:
     """What a late joiner has to catch up with is no sign of slowness."""
     big = "x" * 60_000
