@@ -181,9 +181,9 @@ describe("when the storage fails", () => {
     list.mockRejectedValue(new Error("no disk: /secret/path"));
     await relay.start();
     const response = await relay.answer(new Request(ROOM));
-    expect(response.status).toBe(500);
+    expect(response.status).toBe(503);
     expect(await response.json()).toStrictEqual({
-      error: { code: "internal", message: "the relay failed" },
+      error: { code: "unavailable", message: "the room cannot be loaded" },
     });
     expect((await subscribed(relay)).closed).toBe(1011);
     list.mockRestore();
