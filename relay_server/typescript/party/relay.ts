@@ -115,7 +115,7 @@ export class Relay {
       for (const frame of replay) connection.send(frame.text);
       this.subscribers.set(connection, { badMessages: 0, ahead });
     } catch (error) {
-      if (error instanceof Refusal) {
+      if (error instanceof Refusal && error.code !== "unavailable") {
         this.drop(connection, 1008, error.code);
       } else {
         console.error("relay:", error);
