@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from migrations.engine import git
+from migrations.engine.diff import unified_diff
 from migrations.engine.disk import Disk, FileState, locked
 from migrations.engine.journal import Journal, may_change
 from migrations.engine.outcome import Applied, Blocked
@@ -34,12 +35,14 @@ _NEW_ERRORS_SHOWN = 3
 class Report:
     """What a run did. `migrations` are the numbers and titles that were applied or taken back, in that order; `files`
     what was written or removed; `notes` what a person should know (what was not checked, or is still to be done).
+    `diff` is that of `down`, without lock files.
     """
 
     migrations: tuple[tuple[int, str], ...] = ()
     files: tuple[str, ...] = ()
     leftovers: tuple[Leftover, ...] = ()
     notes: tuple[str, ...] = ()
+    diff: str = ""
 
     def as_json(self) -> dict[str, object]:
         return {
@@ -122,7 +125,7 @@ class Engine:
             notes = list(self._recovered(merge=merge))
             plan = make_plan(AppView.of_folder(self.root), self.migrations, target)
             if plan.blocked:
-                raise _is_blocked(plan.blocked[0])
+                raise blocked_error(plan.blocked[0])
             if not plan.pending:
                 return Report(leftovers=plan.leftovers, notes=tuple(notes))
             records = self._live()
@@ -147,13 +150,16 @@ class Engine:
                 tuple(notes),
             )
 
-    def down(self, target: int = 0, *, merge: bool = False) -> Report:
+    def down(self, target: int = 0, *, merge: bool = False, dry_run: bool = False) -> Report:
         """Take back what was applied here with a number above `target`, the newest first, to the exact bytes and modes.
 
-        Raises CheckFailed where a file has been edited since, unless `merge` can keep the edit; and where a migration
-        is in the code but was not applied here, so that only git knows what was before. The app is then as it was.
+        With `dry_run` nothing is written, and the report says what would be. Raises CheckFailed where a file has been
+        edited since, unless `merge` can keep the edit; and where a migration is in the code but was not applied here,
+        so that only git knows what was before. The app is then as it was.
         """
         with self._locked():
+            if dry_run and (interrupted := self._journal.interrupted()) is not None:
+                return Report(notes=(f"an earlier run ({interrupted.title}) was cut off; that is taken back first",))
             notes = list(self._recovered(merge=merge))
             records = self._live()
             numbers = {migration.number for migration in self.migrations if migration.number > target}
@@ -162,13 +168,23 @@ class Engine:
                 self._check_nothing_applied(numbers)
                 return Report(notes=tuple(notes))
             transaction = backwards(records, undone, self._journal.state_of, merge=merge, merged_lock=self._merged_lock)
-            with self._journal.run(transaction, [record for record in records if record not in undone]):
-                pass
-            self._install_after_down(transaction, notes)
+            if not dry_run:
+                with self._journal.run(transaction, [record for record in records if record not in undone]):
+                    pass
+                self._install_after_down(transaction, notes)
             return Report(
                 tuple((record.number, record.title) for record in undone),
                 tuple(change.path for change in transaction.changes),
                 notes=tuple(notes),
+                diff=unified_diff(
+                    (
+                        change.path,
+                        change.before.data if change.before else None,
+                        change.after.data if change.after else None,
+                    )
+                    for change in transaction.changes
+                    if not is_lock_file(change.path)
+                ),
             )
 
     def change(self, title: str, changes: Sequence[FileChange], *, merge: bool = False) -> Report:
@@ -407,7 +423,8 @@ class Engine:
         return FileState(resolved_lock(self.root, manager, others), current.mode)
 
 
-def _is_blocked(step: Step) -> CheckFailed:
+def blocked_error(step: Step) -> CheckFailed:
+    """A blocked migration as the error that a person gets."""
     next_step = step.outcome.next_step if isinstance(step.outcome, Blocked) else ""
     return CheckFailed(
         f"migration {step.number} ({step.title}) cannot be applied: {step.reason}",

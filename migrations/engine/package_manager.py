@@ -55,7 +55,7 @@ _LOCK_ONLY = {
 # yarn 1 has no such option; in a scratch folder a whole install costs time and nothing else.
 _LOCK_ONLY_CLASSIC = ["yarn", "install", "--ignore-scripts", "--non-interactive", "--no-progress"]
 _INSTALL = {
-    "npm": ["npm", "install", "--no-audit", "--no-fund"],
+    "npm": ["npm", "install", "--no-save", "--no-audit", "--no-fund"],  # --no-save: the lock file stays as it is
     "pnpm": ["pnpm", "install"],
     "yarn": ["yarn", "install"],
     "bun": ["bun", "install"],
@@ -104,8 +104,14 @@ def resolved_lock(root: Path, manager: PackageManager, changed: Mapping[str, byt
 
 
 def install(root: Path, manager: PackageManager) -> None:
-    """Bring node_modules in step with manifest and lock file, as a person would. Raises CheckFailed."""
-    _run(_INSTALL[manager.name], (root / manager.folder).resolve(), _INSTALL_SECONDS, manager, {})
+    """Bring node_modules in step with manifest and lock file, which stays as it is. Raises CheckFailed."""
+    lock = root / manager.lock if manager.lock is not None else None
+    before = lock.read_bytes() if lock is not None and lock.is_file() else None
+    try:
+        _run(_INSTALL[manager.name], (root / manager.folder).resolve(), _INSTALL_SECONDS, manager, {})
+    finally:
+        if lock is not None and before is not None and (not lock.is_file() or lock.read_bytes() != before):
+            lock.write_bytes(before)  # written anew with another indentation, say
 
 
 def _run(

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from migrations.engine.memo import Memo
 from migrations.engine.style import Style, style_of
 from migrations.engine.syntax import SOURCE_SUFFIXES, first_error, parse
 from relay_server.errors import UsageError
@@ -18,7 +19,7 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, eq=False)
-class SourceFile:
+class SourceFile(Memo):
     """`path` is seen from the app's folder, with `/`. Offsets are in bytes of `data`, a byte order mark included."""
 
     path: str

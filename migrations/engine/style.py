@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from migrations.engine.syntax import parse, walk
@@ -42,22 +43,25 @@ class Style:
         are empty lines at its beginning and end; there is no line end after the last line. For `whole_file` see there.
         """
         text = _dedented(snippet)
-        data = text.encode()
-        root = parse(data).root_node
-        text = _spliced(data, [*self._quote_edits(root), *self._semicolon_edits(data, root)]).decode()
-        return self._indented(text, base).replace("\n", self.newline)
+        if not (self.quote == self.jsx_quote == '"' and self.semicolons):
+            data = text.encode()
+            root = parse(data).root_node
+            text = _spliced(data, [*self._quote_edits(root), *self._semicolon_edits(data, root)]).decode()
+        if base or self.indent != "  ":
+            text = self._indented(text, base)
+        return text.replace("\n", self.newline)
 
     def whole_file(self, snippet: str) -> bytes:
         """A canonical snippet as a new file."""
-        return (self.adapt(snippet) + self.newline).encode()
+        return _whole_file(self, snippet)
 
     def _quote_edits(self, root: Node) -> list[tuple[int, int, bytes]]:
         edits: list[tuple[int, int, bytes]] = []
         for node in walk(root):
             wanted = self.jsx_quote if _is_jsx_value(node) else self.quote
             literal = node.text or b""
-            # One with an escape or the other quote inside stays: Prettier and Biome leave it so too.
-            if _is_string(node) and wanted == "'" and literal[:1] == b'"' and not {39, 92} & set(literal):
+            # One with a quote inside stays: Prettier and Biome choose by which there are more of.
+            if _is_string(node) and wanted == "'" and literal[:1] == b'"' and not {34, 39} & set(literal[1:-1]):
                 edits.append((node.start_byte, node.end_byte, b"'" + literal[1:-1] + b"'"))
         return edits
 
@@ -86,6 +90,12 @@ class Style:
                 line = base + self.indent * depth + " " * rest + line.lstrip(" ")
             lines.append(line)
         return "\n".join(lines)
+
+
+@lru_cache(maxsize=64)
+def _whole_file(style: Style, snippet: str) -> bytes:
+    """A plan asks for the same files again and again."""
+    return (style.adapt(snippet) + style.newline).encode()
 
 
 def style_of(data: bytes, root: Node | None = None, default: Style = Style()) -> Style:
@@ -176,6 +186,8 @@ def _dedented(snippet: str) -> str:
     while lines and not lines[-1].strip():
         del lines[-1]
     text = "\n".join(lines)
+    if lines and lines[0][:1] not in (" ", "\t") and not re.search(r"[ \t]$", text, re.MULTILINE):
+        return text
     untouched = _literal_lines(text)
     free = [n for n, line in enumerate(lines) if n not in untouched and line.strip()]
     margin = min((len(lines[n]) - len(lines[n].lstrip(" ")) for n in free), default=0)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from migrations.engine.json_edits import parse_json
 from migrations.engine.listing import SKIPPED_FOLDERS, list_files
+from migrations.engine.memo import Memo
 from migrations.engine.source import SourceFile
 from migrations.engine.style import Style, common_style
 from migrations.engine.syntax import SOURCE_SUFFIXES
@@ -71,7 +72,7 @@ class MemoryFiles:
         return self._files.get(path)
 
 
-class AppView:
+class AppView(Memo):
     """The app in the folder `root`. Paths are seen from there, with `/`; `../` reaches a workspace around the app."""
 
     def __init__(self, files: Files, root: Path) -> None:

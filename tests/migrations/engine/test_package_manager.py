@@ -173,6 +173,18 @@ def test_npm_keeps_manifest_lock_file_and_what_is_installed_in_step(real_app: Pa
 
 
 @pytest.mark.slow
+def test_a_lock_file_indented_otherwise_than_the_manifest_stays_so(real_app: Path) -> None:
+    """npm would indent it anew as package.json is."""
+    lock = real_app / "package-lock.json"
+    lock.write_text(json.dumps(json.loads(lock.read_text()), indent=2) + "\n")
+    before = snapshot(real_app)
+    engine = Engine(real_app, [AddOnce()])
+    engine.up()
+    engine.down()
+    assert snapshot(real_app) == before
+
+
+@pytest.mark.slow
 def test_a_lock_file_that_was_rewritten_since_is_worked_out_anew(real_app: Path) -> None:
     """Somebody installs another package after `up`; `down --merge` takes out ours and keeps theirs, in step."""
     engine = Engine(real_app, [AddOnce()])

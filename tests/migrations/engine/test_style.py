@@ -69,7 +69,8 @@ def test_lines_inside_a_template_literal_are_content() -> None:
     ("snippet", "adapted"),
     [
         ('f("it\'s");', 'f("it\'s")'),
-        ('f("a\\n");', 'f("a\\n")'),
+        ('f("a\\n");', "f('a\\n')"),
+        ('f("say \\"b\\"");', 'f("say \\"b\\"")'),
         ('const a = <p title="t">{"x"}</p>;', "const a = <p title=\"t\">{'x'}</p>"),
         ("a();\n(b || c)();", "a();\n(b || c)()"),
         ("a();\n// why\n[b].map(c);", "a();\n// why\n[b].map(c)"),
