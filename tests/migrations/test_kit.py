@@ -60,6 +60,12 @@ def test_types_with_the_newest_versions(newest: NodeTools) -> None:
 
 
 @pytest.mark.slow
+def test_types_for_the_oldest_target(newest: NodeTools) -> None:
+    """ES2017, as create-next-app and older T3 apps have it."""
+    _check(newest.run("tsc", "--target", "ES2017", "--lib", "dom,dom.iterable,ESNext"))
+
+
+@pytest.mark.slow
 def test_types_with_the_oldest_versions(lowest: NodeTools) -> None:
     _check(lowest.run("tsc"))
 

@@ -18,13 +18,12 @@ export type RelayFrame = {
 /** A track id taken apart: `<room>:<uuid>`, which is also the stream's id, and what was put behind it. */
 export type Track = { room: string; stream: string; mark: string };
 
-const TRACK =
-	/^(?<stream>(?<room>\w[\w.~-]{0,127}):[\w.~:-]{1,71}?)(?<mark>~direct|~follow)?$/;
+const TRACK = /^((\w[\w.~-]{0,127}):[\w.~:-]{1,71}?)(~direct|~follow)?$/;
 
 /** Takes the `trackId` of a procedure's input apart; undefined if there is none that names a room. */
 export function trackOf(input: unknown): Track | undefined {
 	if (!isRecord(input) || typeof input.trackId !== "string") return undefined;
-	const { room, stream, mark } = TRACK.exec(input.trackId)?.groups ?? {};
+	const [, stream, room, mark] = TRACK.exec(input.trackId) ?? [];
 	return room && stream ? { room, stream, mark: mark ?? "" } : undefined;
 }
 
@@ -86,7 +85,7 @@ export function packEventId(seq: number, kind: FrameKind, id?: string): string {
 export function unpackEventId(
 	eventId: string,
 ): { seq: number; kind: FrameKind; id?: string } | undefined {
-	const found = /^(\d+):(start|data|end|error)(?::(.+))?$/s.exec(eventId);
+	const found = /^(\d+):(start|data|end|error)(?::([\s\S]+))?$/.exec(eventId);
 	const kind = found?.[2];
 	if (!found || !isFrameKind(kind)) return undefined;
 	const id = found[3];

@@ -21,7 +21,7 @@ export async function* readEvents(
 			rest = lines.pop() ?? "";
 			for (const line of lines) {
 				if (line !== "") {
-					const [, name, text = ""] = /^([^:]*):? ?(.*)$/s.exec(line) ?? [];
+					const [, name, text = ""] = /^([^:]*):? ?([\s\S]*)$/.exec(line) ?? [];
 					if (name) fields.set(name, text);
 				} else if (fields.size > 0) {
 					yield {
