@@ -18,22 +18,23 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ROUNDS = 25
-PIECES = 1500
 SUBSCRIBERS = 4
 STREAM = "lobby:one"
 
 
-async def publish(url: str) -> int:
-    """Publish PIECES numbered pieces at a pace that lasts as long as the kills; the number of requests it took."""
+async def publish(url: str, enough: asyncio.Event) -> int:
+    """Publish numbered pieces until it is enough; how many they were."""
     settings = PublisherSettings(first_retry_s=0.02, longest_retry_s=0.1)
     async with Publisher(url, "lobby", STREAM, SECRET, settings) as publisher:
         await publisher.send("start")
-        for number in range(PIECES):
+        number = 0
+        while not enough.is_set():
             await publisher.send("data", number)
             await asyncio.sleep(0.008)
+            number += 1
         await publisher.send("end")
         await publisher.close()
-        return publisher.posts
+        return number
 
 
 async def read(url: str) -> tuple[list[FrameReceived], int]:
@@ -58,20 +59,19 @@ async def run_rounds(folder: Path, seed: int) -> None:
     relay = start_relay("bundled", folder)
     readers = [asyncio.create_task(read(relay.url)) for _ in range(SUBSCRIBERS)]
     await asyncio.sleep(0.1)
-    publishing = asyncio.create_task(publish(relay.url))
-    kills = 0
+    enough = asyncio.Event()
+    publishing = asyncio.create_task(publish(relay.url, enough))
     try:
-        while not publishing.done():
+        for _ in range(ROUNDS):
             await asyncio.sleep(moments.uniform(0.02, 0.3))
-            if kills < ROUNDS:
-                relay.kill()
-                kills += 1
-                relay = await asyncio.to_thread(start_relay, "bundled", folder, port=relay.port)
-        assert kills == ROUNDS, "the stream was over before the kills were"
-        await publishing
+            assert not publishing.done(), publishing.result()
+            relay.kill()
+            relay = await asyncio.to_thread(start_relay, "bundled", folder, port=relay.port)
+        enough.set()
+        pieces = await publishing
         for frames, greeted in await asyncio.gather(*readers):
-            assert [frame.seq for frame in frames] == list(range(PIECES + 2))
-            assert [frame.data for frame in frames[1:-1]] == list(range(PIECES))
+            assert [frame.seq for frame in frames] == list(range(pieces + 2))
+            assert [frame.data for frame in frames[1:-1]] == list(range(pieces))
             assert greeted > 1
     finally:
         for task in (publishing, *readers):
