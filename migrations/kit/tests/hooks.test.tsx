@@ -1,8 +1,5 @@
-import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { act, cleanup, render } from "@testing-library/react";
-import { httpBatchLink, splitLink } from "@trpc/client";
-import { createTRPCReact } from "@trpc/react-query";
-import { type ReactNode, StrictMode, useEffect, useState } from "react";
+import { StrictMode, useEffect } from "react";
 import superjson from "superjson";
 import {
 	afterEach,
@@ -15,14 +12,13 @@ import {
 } from "vitest";
 
 import { useLiveState } from "../src/client/live-state";
-import { relayLink } from "../src/client/relay-link";
 import { type RoomReply, useRoomReplies } from "../src/client/use-room-replies";
 import {
 	type Item,
 	useStreamingMutation,
 } from "../src/client/use-streaming-mutation";
+import { api, Providers } from "./providers";
 import {
-	type ChatRouter,
 	framesOf,
 	type Piece,
 	pieces,
@@ -35,8 +31,6 @@ import {
 	until,
 	Wire,
 } from "./servers";
-
-const api = createTRPCReact<ChatRouter>();
 
 let relay: Relay;
 let server: RunningApp;
@@ -64,32 +58,6 @@ afterEach(async () => {
 	wire.stop();
 	await relay.stop();
 });
-
-function Providers({ children }: { children: ReactNode }) {
-	const [queryClient] = useState(() => new QueryClient());
-	const [client] = useState(() =>
-		api.createClient({
-			links: [
-				splitLink({
-					condition: (op) => op.type === "subscription",
-					true: relayLink({
-						transformer: superjson,
-						url: `${server.url}/chat`,
-					}),
-					false: httpBatchLink({
-						transformer: superjson,
-						url: `${server.url}/chat`,
-					}),
-				}),
-			],
-		}),
-	);
-	return (
-		<api.Provider client={client} queryClient={queryClient}>
-			<QueryClientProvider client={queryClient}>{children}</QueryClientProvider>
-		</api.Provider>
-	);
-}
 
 type Turn = { role: "user" | "model"; text: string };
 type Options = Partial<Parameters<typeof useChat>[0]>;
@@ -157,7 +125,7 @@ function mount(options: Options = {}) {
 	}
 	const { unmount } = render(
 		<StrictMode>
-			<Providers>
+			<Providers url={server.url}>
 				<Component />
 			</Providers>
 		</StrictMode>,
@@ -492,7 +460,7 @@ describe("a shared room", () => {
 		}
 		// The window that asks knows its own replies; the other is another page, so the question comes from outside it.
 		render(
-			<Providers>
+			<Providers url={server.url}>
 				<Onlooker />
 			</Providers>,
 		);
@@ -528,7 +496,7 @@ describe("a shared room", () => {
 			return null;
 		}
 		render(
-			<Providers>
+			<Providers url={server.url}>
 				<Both />
 			</Providers>,
 		);

@@ -195,9 +195,10 @@ export function useStreamingMutation<
 			return result as TContext;
 		},
 		onSuccess: (...args: Parameters<Callbacks["onSuccess"]>) => {
-			runOf(args[1])?.preview.end();
+			const succeed = () => options.onSuccess?.(...args);
 			setPartial("");
-			return options.onSuccess?.(...args);
+			const run = runOf(args[1]);
+			return run ? run.preview.settle(succeed) : succeed();
 		},
 		onError: (...args: Parameters<Callbacks["onError"]>) => {
 			runOf(args[1])?.preview.end();
@@ -304,7 +305,8 @@ export function useStreamingMutation<
 	}, []);
 
 	/** Every call of `mutate` gets its input from the state that the component had at that call. */
-	const enter = useCallback((variables: TVariables, kept?: string) => {
+	const enter = useCallback((given: unknown, kept?: string) => {
+		const variables = given as TVariables; // tRPC's versions type the arguments of `mutate` differently
 		const { room, input } = latest.current;
 		const trackId = kept ?? newTrackId(room ?? privateRoom());
 		const asked = input(variables, trackId);
@@ -319,14 +321,14 @@ export function useStreamingMutation<
 	const { mutate: mutateStreamed, mutateAsync: mutateStreamedAsync } = streamed;
 	const mutate = useCallback<typeof mutateStreamed>(
 		(...args) => {
-			enter(args[0] as TVariables);
+			enter(args[0]);
 			mutateStreamed(...args);
 		},
 		[enter, mutateStreamed],
 	);
 	const mutateAsync = useCallback<typeof mutateStreamedAsync>(
 		(...args) => {
-			enter(args[0] as TVariables);
+			enter(args[0]);
 			return mutateStreamedAsync(...args);
 		},
 		[enter, mutateStreamedAsync],
