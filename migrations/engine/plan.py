@@ -12,7 +12,7 @@ from migrations.engine.syntax import SOURCE_SUFFIXES
 from relay_server.errors import CheckFailed, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from migrations.engine.outcome import Migration, PackageChange
     from migrations.engine.view import AppView
@@ -84,8 +84,12 @@ class Plan:
     @property
     def leftovers(self) -> tuple[Leftover, ...]:
         """What is left to a person, by file and line; the same place of two migrations counts once."""
-        every = {leftover: None for step in self.steps for leftover in step.leftovers}
-        return tuple(sorted(every, key=lambda leftover: (leftover.file, leftover.line)))
+        return _sorted(leftover for step in self.steps for leftover in step.leftovers)
+
+    @property
+    def open_leftovers(self) -> tuple[Leftover, ...]:
+        """Those of what is applied: what is left to a person now, not what will be."""
+        return _sorted(leftover for step in self.steps if step.state == "applied" for leftover in step.leftovers)
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -117,6 +121,10 @@ class Plan:
             "diff": self.diff(),
             "leftovers": [leftover.as_json() for leftover in self.leftovers],
         }
+
+
+def _sorted(leftovers: Iterable[Leftover]) -> tuple[Leftover, ...]:
+    return tuple(sorted(dict.fromkeys(leftovers), key=lambda leftover: (leftover.file, leftover.line)))
 
 
 def make_plan(view: AppView, migrations: Sequence[Migration], target: int | None = None) -> Plan:

@@ -87,9 +87,10 @@ class AppView(Memo):
         if not root.is_dir():
             raise UsageError(f"there is no folder {root}", next_step="give the app's folder: --app PATH", code="no_app")
         if not (root / "package.json").is_file():
+            above = next((folder for folder in root.resolve().parents if (folder / "package.json").is_file()), None)
             raise UsageError(
                 f"there is no app in {root.resolve()}: it has no package.json",
-                next_step="give the app's folder: --app PATH",
+                next_step="give the app's folder: --app " + (str(above) if above is not None else "PATH"),
                 code="no_app",
             )
         return cls(FolderFiles(root), root)

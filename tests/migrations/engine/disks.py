@@ -10,7 +10,21 @@ from typing import TYPE_CHECKING, NoReturn
 from migrations.engine import Disk
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+
+def is_killed(run: Callable[[], int]) -> bool:
+    """Run it in a fork of this process; whether a disk killed that. Any other end but success (0) is an error."""
+    child = os.fork()
+    if child == 0:
+        os._exit(run())
+    _, status = os.waitpid(child, 0)
+    if os.WIFSIGNALED(status):
+        assert os.WTERMSIG(status) == signal.SIGKILL
+        return True
+    assert os.waitstatus_to_exitcode(status) == 0
+    return False
 
 
 class CountingDisk(Disk):

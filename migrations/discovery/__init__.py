@@ -1,0 +1,1 @@
+"""Where the parts of an app are: read from its code, nothing is written."""
