@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 import os
 import re
-import tempfile
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -24,11 +23,19 @@ FILE_NAME = "partyconfig.toml"
 
 Value: TypeAlias = str | int | float | bool
 
+MODES = ("send-message", "streaming")
+
 
 def _key(
-    default: Value, variable: str, comment: str, *, lowest: float | None = None, highest: float | None = None
+    default: Value,
+    variable: str,
+    comment: str,
+    *,
+    lowest: float | None = None,
+    highest: float | None = None,
+    choices: tuple[str, ...] = (),
 ) -> Any:
-    metadata = {"variable": variable, "comment": comment, "lowest": lowest, "highest": highest}
+    metadata = {"variable": variable, "comment": comment, "lowest": lowest, "highest": highest, "choices": choices}
     return field(default=default, metadata=metadata)
 
 
@@ -47,6 +54,24 @@ class RelayConfig:
         "File that holds the relay's secret, seen from this file's folder; keep it out of git. RELAY_SECRET in the "
         "environment comes first. The secret itself never stands here.",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class AppConfig:
+    """The app's parts, as `chatops init` finds them; paths are seen from the app's folder. Empty: looked for anew."""
+
+    mode: str = _key("", "CHATOPS_MODE", "What `chatops mode` has set last.", choices=MODES)
+    mutation: str = _key(
+        "",
+        "CHATOPS_MUTATION",
+        "The mutation that answers the chat, as the page calls it (chat.sendMessage) or by its file "
+        "(src/server/chat.ts:sendMessage).",
+    )
+    subscription: str = _key("", "CHATOPS_SUBSCRIPTION", "The subscription that streams, named likewise.")
+    client: str = _key("", "CHATOPS_TRPC_CLIENT", "File that makes the tRPC client of the browser.")
+    route_handler: str = _key("", "CHATOPS_ROUTE_HANDLER", "File of the HTTP handler that serves tRPC.")
+    component: str = _key("", "CHATOPS_COMPONENT", "File of the component that calls the mutation.")
+    env_schema: str = _key("", "CHATOPS_ENV_SCHEMA", "File that checks the environment (T3's createEnv).")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +127,9 @@ class Config:
     """Everything that `partyconfig.toml` and the environment decide."""
 
     relay: RelayConfig = field(default_factory=RelayConfig, metadata={"comment": "The relay that the app uses."})
+    app: AppConfig = field(
+        default_factory=AppConfig, metadata={"comment": "The app that chatops init, plan, migrate and mode work on."}
+    )
     model: ModelConfig = field(default_factory=ModelConfig, metadata={"comment": "The model behind stream-test."})
     stream_test: StreamTestConfig = field(
         default_factory=StreamTestConfig, metadata={"comment": "chatops stream-test ROOM"}
@@ -120,6 +148,7 @@ class Key:
     comment: str
     lowest: float | None
     highest: float | None
+    choices: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -132,6 +161,8 @@ class Key:
     @property
     def expected(self) -> str:
         """What a value must be, in words."""
+        if self.choices:
+            return " or ".join(f'"{choice}"' for choice in self.choices)
         if self.lowest is None:
             return self.type_name
         if self.highest is None:
@@ -142,7 +173,7 @@ class Key:
         if isinstance(value, bool) or isinstance(self.default, bool):
             return isinstance(value, bool) and isinstance(self.default, bool)
         if isinstance(self.default, str):
-            return isinstance(value, str)
+            return isinstance(value, str) and (not self.choices or value in (self.default, *self.choices))
         if not isinstance(value, (int, float) if isinstance(self.default, float) else int):
             return False
         lowest = -float("inf") if self.lowest is None else self.lowest
@@ -210,23 +241,20 @@ def load_config(app: Path, environment: Mapping[str, str] = os.environ) -> Confi
     return Config(**sections)
 
 
-def set_value(path: Path, name: str, value: Value) -> bool:
-    """Write one key (`section.key`) of the file, leaving every other byte as it is; False if it already said so.
+def with_value(path: Path, data: bytes | None, name: str, value: Value) -> bytes:
+    """The bytes of the file `path` with one key (`section.key`) set, every other byte as it is. `data` None: no file.
 
-    The file is replaced in one step and keeps its mode; a missing one is made. Raises UsageError for an unknown key,
-    a value that the key does not take, or a file that cannot be read or written.
+    Raises UsageError for an unknown key, a value that the key does not take, and a file that is wrong already.
     """
     key = KEYS.get(name)
     if key is None:
         raise UsageError(f'there is no key "{name}"{_nearest(name, KEYS)}', next_step=_SEE_KEYS, code="bad_config")
     if not key.accepts(value):
         raise UsageError(f"{name} must be {key.expected}", next_step=_SEE_KEYS, code="bad_config")
-    path = path.resolve()  # a symbolic link stays one
-    text = _read(path) or ""
-    if _values(path, text).get(name) == value:
-        return False
-    _write(path, _with_value(text, key, key.coerced(value)))
-    return True
+    text = _decoded(path, data or b"")
+    if data is not None and _values(path, text).get(name) == value:
+        return data
+    return _with_value(text, key, key.coerced(value)).encode()
 
 
 def _with_value(text: str, key: Key, value: Value) -> str:
@@ -258,16 +286,17 @@ def _with_value(text: str, key: Key, value: Value) -> str:
     return mark + (written.rstrip("\r\n") if ends_open else written)
 
 
-def default_file() -> str:
-    """The text of the shipped `partyconfig.toml`: every key with its comment and its default."""
+def default_file(*only: str) -> str:
+    """The text of the shipped `partyconfig.toml`: each key with its comment and its default. `only`: these sections."""
     import textwrap
 
     import tomlkit
 
-    lines = [
-        "# chatops: flags over environment over this file over defaults. Every key is optional; these are the defaults."
-    ]
+    these = "there are more sections, see the README" if only else "these are the defaults"
+    lines = [f"# chatops: flags over environment over this file over defaults. Every key is optional; {these}."]
     for section, comment in SECTIONS.items():
+        if only and section not in only:
+            continue
         lines += ["", f"# {comment}", f"[{section}]"]
         for key in KEYS.values():
             if key.section == section:
@@ -277,109 +306,24 @@ def default_file() -> str:
     return "\n".join(lines) + "\n"
 
 
-def relay_url(config: Config, given: str | None = None) -> str:
-    """The relay's base URL: `given` (the flag), else relay.url. Raises UsageError when there is none."""
-    url = given or config.relay.url
-    if not url:
-        raise UsageError(
-            "no relay is configured",
-            next_step="give its URL, or set CHATOPS_RELAY_URL or relay.url in partyconfig.toml",
-            code="no_relay",
-        )
-    return url
-
-
-def find_relay_secret(
-    config: Config, secret_file: Path | None = None, environment: Mapping[str, str] = os.environ
-) -> str | None:
-    """The relay's secret: from `secret_file` (the flag), else RELAY_SECRET, else relay.secret_file, else None.
-
-    Raises UsageError for a file that cannot be read and for a secret that is empty or cannot be sent in a header.
-    """
-    if secret_file is None:
-        given = environment.get("RELAY_SECRET", "")
-        if given.strip():
-            return _checked_secret(given, "RELAY_SECRET in the environment")
-        if not config.relay.secret_file:
-            return None
-        secret_file = Path(config.relay.secret_file)
-    try:
-        text = secret_file.read_bytes().decode()
-    except (OSError, UnicodeDecodeError) as error:
-        why = f"cannot be read: {error.strerror}" if isinstance(error, OSError) else "is not UTF-8"
-        raise UsageError(
-            f"the secret file {secret_file} {why}",
-            next_step="name a file that holds the relay's secret, or set RELAY_SECRET",
-            code="bad_secret",
-        ) from None
-    return _checked_secret(text, f"the secret file {secret_file}")
-
-
-def relay_secret(config: Config, secret_file: Path | None = None, environment: Mapping[str, str] = os.environ) -> str:
-    """`find_relay_secret`, for a command that cannot do without. Raises UsageError when there is none."""
-    secret = find_relay_secret(config, secret_file, environment)
-    if secret is None:
-        raise UsageError(
-            "there is no relay secret",
-            next_step="set RELAY_SECRET to the secret of the relay, or give --secret-file PATH",
-            code="secret_missing",
-        )
-    return secret
-
-
-def _checked_secret(text: str, where: str) -> str:
-    secret = text.strip()
-    if not secret:
-        raise UsageError(f"{where} is empty", next_step="put the relay's secret there", code="bad_secret")
-    if any(ord(char) < 0x20 or ord(char) == 0x7F or "\ud800" <= char <= "\udfff" for char in secret):
-        raise UsageError(
-            f"{where} holds a line break or another character that an HTTP header cannot carry",
-            next_step="use a secret of one line, such as `openssl rand -hex 32` makes",
-            code="bad_secret",
-        )
-    return secret
-
-
 def _read(path: Path) -> str | None:
     """The text of the file with its line ends, None if it does not exist."""
     try:
-        return path.read_bytes().decode()  # with a byte order mark, if there is one
+        return _decoded(path, path.read_bytes())
     except FileNotFoundError:
         return None
-    except UnicodeDecodeError as error:
-        line = path.read_bytes()[: error.start].count(b"\n") + 1
-        raise _bad_file(path, line, "not UTF-8", "save the file as UTF-8") from None
     except OSError as error:
         raise UsageError(
             f"{path} cannot be read: {error.strerror}", next_step="make it a readable file", code="bad_config"
         ) from None
 
 
-def _write(path: Path, text: str) -> None:
+def _decoded(path: Path, data: bytes) -> str:
+    """The text, with a byte order mark if there is one."""
     try:
-        mode = path.stat().st_mode & 0o7777 if path.exists() else None
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(text.encode())
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).chmod(0o666 & ~_umask() if mode is None else mode)
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise UsageError(
-            f"{path} cannot be written: {error.strerror}", next_step="make its folder writable", code="bad_config"
-        ) from None
-
-
-def _umask() -> int:
-    """The process's umask, which can only be read by setting it."""
-    umask = os.umask(0)
-    os.umask(umask)
-    return umask
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise _bad_file(path, data[: error.start].count(b"\n") + 1, "not UTF-8", "save the file as UTF-8") from None
 
 
 def _parse(path: Path, text: str) -> dict[str, Any]:

@@ -37,8 +37,9 @@ def health(
     """
     import asyncio
 
-    from cli.config import find_relay_secret, load_config, relay_url
+    from cli.config import load_config
     from cli.console import note, print_json, progress, result
+    from cli.relay_access import find_relay_secret, relay_url
     from relay_server.checks.health import STEPS, check_health
     from relay_server.client.address import relay_address
 

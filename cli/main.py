@@ -19,6 +19,10 @@ import typer
 from cli import __version__
 from cli.console import discard_stdout, escape_controls, print_json
 from cli.health import health
+from cli.init import init
+from cli.migrate import migrate_app
+from cli.mode import mode
+from cli.plan import plan
 from cli.relay import relay_app
 from cli.stream_test import stream_test
 from cli.tail import tail
@@ -61,6 +65,10 @@ def _options(
     pass
 
 
+app.command()(init)
+app.command()(plan)
+app.add_typer(migrate_app, name="migrate")
+app.command()(mode)
 app.command("stream-test")(stream_test)
 app.command()(health)
 app.command()(tail)

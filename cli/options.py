@@ -17,6 +17,8 @@ App = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout; everything else goes to stderr.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be written, and write nothing.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask. Without a terminal nothing is asked anyway.")]
 Relay = Annotated[
     str | None,
     typer.Option("--relay", metavar="URL", help="The relay. Default: relay.url of partyconfig.toml."),

@@ -41,8 +41,9 @@ def serve(
 ) -> None:
     """Serve a relay until Ctrl-C or SIGTERM: POST, WebSocket and GET on one port."""
     from cli import __version__
-    from cli.config import find_relay_secret, load_config
+    from cli.config import load_config
     from cli.console import note, print_json
+    from cli.relay_access import find_relay_secret
     from relay_server.bundled.server import ServeOptions, Serving, run
     from relay_server.limits import Limits
     from relay_server.model import ModelSettings

@@ -48,8 +48,9 @@ def stream_test(
     Without a relay in the configuration it runs against a local one of its own, and without a model against the
     built-in one, which needs no key and no network.
     """
-    from cli.config import load_config, relay_secret
+    from cli.config import load_config
     from cli.console import print_json
+    from cli.relay_access import relay_secret
     from cli.stream_display import display
     from relay_server.checks import stream_test as check
 

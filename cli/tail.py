@@ -33,7 +33,8 @@ def tail(
     import asyncio
     from contextlib import suppress
 
-    from cli.config import load_config, relay_url
+    from cli.config import load_config
+    from cli.relay_access import relay_url
     from relay_server.client.subscriber import Subscriber, SubscriberSettings
 
     subscriber = Subscriber(

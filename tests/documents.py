@@ -22,7 +22,19 @@ ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 SHIPPED_CONFIG = ROOT / "partyconfig.toml"
 
-COMMANDS = [[], ["stream-test"], ["health"], ["tail"], ["relay", "serve"]]
+COMMANDS = [
+    [],
+    ["init"],
+    ["plan"],
+    ["migrate", "up"],
+    ["migrate", "down"],
+    ["migrate", "status"],
+    ["mode"],
+    ["stream-test"],
+    ["health"],
+    ["tail"],
+    ["relay", "serve"],
+]
 
 
 def commands() -> str:

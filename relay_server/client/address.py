@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit
@@ -28,6 +29,11 @@ class RelayAddress:
     @property
     def url(self) -> str:
         return f"{'https' if self.secure else 'http'}://{self.authority}"
+
+    @property
+    def as_host(self) -> str:
+        """As the app's NEXT_PUBLIC_RELAY_HOST has it: with a scheme only where the host alone would mean another."""
+        return self.authority if self.secure != _is_near(self.authority) else self.url
 
     @property
     def health_url(self) -> str:
@@ -112,9 +118,21 @@ def relay_address(base_url: str) -> RelayAddress:
     return RelayAddress(authority, ascii_host, secure)
 
 
+def relay_address_of_host(address: str) -> RelayAddress:
+    """Read a relay's host as the app does (PartySocket's rule): without a scheme it is http on this machine and in
+    private networks, https elsewhere. Raises UsageError.
+    """
+    text = address.strip()
+    return relay_address(text if "://" in text else f"{'http' if _is_near(text) else 'https'}://{text}")
+
+
 def room_address(base_url: str, room: str) -> RoomAddress:
     """The room's addresses at a relay. Raises UsageError for a bad URL or room id."""
     return relay_address(base_url).room(room)
+
+
+def _is_near(host: str) -> bool:
+    return re.match(r"localhost|127\.|192\.168\.|10\.|172\.(1[6-9]|2\d|3[01])\.|\[::1\]", host) is not None
 
 
 def _bad_url(message: str, next_step: str = f"give a URL like {_EXAMPLE}") -> UsageError:
