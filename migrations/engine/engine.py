@@ -146,7 +146,7 @@ class Engine:
             return Report(
                 tuple((step.number, step.title) for step in plan.pending),
                 tuple(change.path for change in transaction.changes),
-                plan.leftovers,
+                make_plan(plan.after, self.migrations, target).leftovers,  # by the lines of the files as they now are
                 tuple(notes),
             )
 
