@@ -32,12 +32,13 @@ def open_app(root: Path, config: Config, progress: Callable[[str], None] = lambd
 
 
 def hints_of(config: Config) -> AppHints:
-    """What partyconfig.toml says of the app's parts."""
+    """What partyconfig.toml says of the app's parts, and where its relay goes."""
     from dataclasses import fields
 
     from migrations.hints import AppHints
 
-    return AppHints(**{hint.name: getattr(config.app, hint.name) for hint in fields(AppHints)})
+    parts = {hint.name: getattr(config.app, hint.name) for hint in fields(AppHints) if hint.name != "target"}
+    return AppHints(**parts, target=config.deploy.target)
 
 
 def config_change(root: Path, before: bytes | None, values: dict[str, str]) -> FileChange:

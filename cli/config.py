@@ -24,6 +24,7 @@ FILE_NAME = "partyconfig.toml"
 Value: TypeAlias = str | int | float | bool
 
 MODES = ("send-message", "streaming")
+TARGETS = ("partykit", "cloudflare", "local", "docker")
 
 
 def _key(
@@ -72,6 +73,23 @@ class AppConfig:
     route_handler: str = _key("", "CHATOPS_ROUTE_HANDLER", "File of the HTTP handler that serves tRPC.")
     component: str = _key("", "CHATOPS_COMPONENT", "File of the component that calls the mutation.")
     env_schema: str = _key("", "CHATOPS_ENV_SCHEMA", "File that checks the environment (T3's createEnv).")
+
+
+@dataclass(frozen=True, slots=True)
+class DeployConfig:
+    """Where `chatops deploy` puts the relay."""
+
+    target: str = _key(
+        "partykit",
+        "CHATOPS_TARGET",
+        "Where the relay goes: partykit, cloudflare (your own account), local (a process in the background) or docker "
+        "(files for hosting it yourself).",
+        choices=TARGETS,
+    )
+    name: str = _key(
+        "", "CHATOPS_DEPLOY_NAME", "Name of the project there. Empty: that of partykit.json, or the app's."
+    )
+    domain: str = _key("", "CHATOPS_DEPLOY_DOMAIN", "Domain of your own for it. Empty: the platform's.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +148,7 @@ class Config:
     app: AppConfig = field(
         default_factory=AppConfig, metadata={"comment": "The app that chatops init, plan, migrate and mode work on."}
     )
+    deploy: DeployConfig = field(default_factory=DeployConfig, metadata={"comment": "chatops deploy"})
     model: ModelConfig = field(default_factory=ModelConfig, metadata={"comment": "The model behind stream-test."})
     stream_test: StreamTestConfig = field(
         default_factory=StreamTestConfig, metadata={"comment": "chatops stream-test ROOM"}

@@ -18,6 +18,8 @@ import typer
 
 from cli import __version__
 from cli.console import discard_stdout, escape_controls, print_json
+from cli.deploy import deploy
+from cli.doctor import doctor
 from cli.health import health
 from cli.init import init
 from cli.migrate import migrate_app
@@ -66,9 +68,11 @@ def _options(
 
 
 app.command()(init)
+app.command()(doctor)
 app.command()(plan)
 app.add_typer(migrate_app, name="migrate")
 app.command()(mode)
+app.command()(deploy)
 app.command("stream-test")(stream_test)
 app.command()(health)
 app.command()(tail)

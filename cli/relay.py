@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 
 relay_app = typer.Typer(help="The bundled relay, for local runs, tests and self-hosting.", no_args_is_help=True)
 
+BackgroundPort = Annotated[
+    int | None,
+    typer.Option("--port", min=1, max=65535, help="Its port. Default: serve.port of partyconfig.toml."),
+]
+
 IN_MEMORY = ("memory", ":memory:")  # the second is SQLite's own word
 
 
@@ -44,6 +49,7 @@ def serve(
     from cli.config import load_config
     from cli.console import note, print_json
     from cli.relay_access import find_relay_secret
+    from relay_server.background import default_db
     from relay_server.bundled.server import ServeOptions, Serving, run
     from relay_server.limits import Limits
     from relay_server.model import ModelSettings
@@ -54,7 +60,7 @@ def serve(
     db = db or defaults.db
     with_model = defaults.model if model is None else model
     rate = defaults.model_rate if model_rate is None else model_rate
-    path = None if db in IN_MEMORY else Path(db) if db else _default_db(port)
+    path = None if db in IN_MEMORY else Path(db) if db else default_db(port)
     options = ServeOptions(
         host=host or defaults.host,
         port=port,
@@ -87,9 +93,54 @@ def serve(
     run(options, on_ready, _stdin_closes if until_stdin_closes else None)
 
 
-def _default_db(port: int) -> Path:
-    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(state) / "chatops" / f"relay-{port}.sqlite"
+@relay_app.command()
+def status(port: BackgroundPort = None, app: App = Path(), json: Json = False) -> None:
+    """Show the relay that `chatops deploy --target local` runs in the background; exit code 1 if there is none."""
+    from cli.config import load_config
+    from cli.console import print_json, result
+    from relay_server.background import answers, find, log_file
+    from relay_server.errors import CheckFailed, Unreachable
+
+    port = load_config(app).serve.port if port is None else port
+    relay = find(port)
+    if relay is None:
+        raise CheckFailed(
+            f"no relay runs in the background on port {port}",
+            next_step="start one with `chatops deploy --target local`, or give its --port",
+            code="relay_not_running",
+            report={"running": False, "port": port, "log": str(log_file(port))},
+        )
+    if not answers(relay):
+        raise Unreachable(
+            f"the relay in the background (process {relay.pid}) does not answer on {relay.url}",
+            next_step=f"see {relay.log}; `chatops relay stop --port {port}` ends it",
+            code="unreachable",
+            report={"running": True, "port": port, **relay.as_json()},
+        )
+    if json:
+        print_json({"ok": True, "running": True, "port": port, **relay.as_json()})
+        return
+    since = relay.since.astimezone().isoformat(sep=" ", timespec="seconds")
+    result(f"relay on {relay.url}, process {relay.pid}, build {relay.build}, since {since}")
+    result(f"log: {relay.log}")
+
+
+@relay_app.command()
+def stop(port: BackgroundPort = None, app: App = Path(), json: Json = False) -> None:
+    """Stop the relay in the background: it drains, and is ended by force if it takes too long."""
+    from cli.config import load_config
+    from cli.console import print_json, progress, result
+    from relay_server import background
+
+    port = load_config(app).serve.port if port is None else port
+    with progress(f"stopping the relay on port {port}"):
+        relay = background.stop(port)
+    if json:
+        print_json({"ok": True, "stopped": relay is not None, "port": port, **(relay.as_json() if relay else {})})
+    elif relay is None:
+        result(f"no relay runs in the background on port {port}")
+    else:
+        result(f"stopped the relay on {relay.url} (process {relay.pid})")
 
 
 def _stdin_closes() -> asyncio.Future[None]:

@@ -13,6 +13,7 @@ from migrations.m2_relay import RelayFiles
 from migrations.m3_procedure import StreamingProcedure
 from migrations.m4_client import ClientMigration
 from migrations.m5_component import StreamingComponent
+from migrations.m6_own_account import EitherHome, OwnAccount
 
 if TYPE_CHECKING:
     from migrations.engine import AppView, Migration, Outcome
@@ -45,9 +46,10 @@ class OnlyWithChat:
 def all_migrations(hints: AppHints) -> tuple[Migration, ...]:
     """The migrations that `chatops migrate` knows."""
     return (
-        OnlyWithChat(Packages(), hints),
-        OnlyWithChat(RelayFiles(hints), hints),
+        OnlyWithChat(EitherHome(Packages()), hints),
+        OnlyWithChat(EitherHome(RelayFiles(hints)), hints),
         StreamingProcedure(hints),
         OnlyWithChat(ClientMigration(hints), hints),
         StreamingComponent(hints),
+        OnlyWithChat(OwnAccount(hints), hints),
     )

@@ -10,6 +10,7 @@ class AppHints:
     """The keys of `[app]` in partyconfig.toml; "" is not set. Paths are seen from the app's folder, with `/`.
 
     A procedure is named as the client calls it (`chat.sendMessage`) or by its file (`src/server/chat.ts:sendMessage`).
+    `target` is deploy.target: where the relay goes.
     """
 
     mutation: str = ""
@@ -18,3 +19,4 @@ class AppHints:
     route_handler: str = ""
     component: str = ""
     env_schema: str = ""
+    target: str = ""

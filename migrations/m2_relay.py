@@ -64,7 +64,7 @@ class RelayFiles:
         for path, text in relay_files().items():
             if not view.exists(path):
                 edits.write(path, view.style.whole_file(text))
-        if _own_config(view) is None:
+        if own_config(view) is None:
             edits.write(CONFIG, _config(view))
         leftovers = list(_add_script(edits))
         ignore_state(edits)
@@ -111,7 +111,7 @@ def _unfit_compiler(view: AppView) -> Blocked | None:
     return None
 
 
-def _own_config(view: AppView) -> tuple[str, Any] | None:
+def own_config(view: AppView) -> tuple[str, Any] | None:
     """The file with partykit's settings, and what it says; None if there is none yet."""
     for path in _CONFIGS:
         if view.exists(path):
@@ -122,7 +122,7 @@ def _own_config(view: AppView) -> tuple[str, Any] | None:
 
 
 def _foreign_config(view: AppView) -> Blocked | None:
-    found = _own_config(view)
+    found = own_config(view)
     if found is None:
         return None
     path, settings = found

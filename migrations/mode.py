@@ -19,7 +19,7 @@ SECRET_KEY = "RELAY_SECRET"  # noqa: S105  # its name
 
 # The one that wins first (Next.js' documentation, "Environment variables", load order); those of `test` are not the
 # app's.
-_BY_RANK = (
+ENV_FILES = (
     ".env.development.local",
     ".env.production.local",
     ".env.local",
@@ -39,7 +39,7 @@ class EnvValue:
 
 def env_values(view: AppView, key: str) -> tuple[EnvValue, ...]:
     """Every env file that sets `key`, the one that wins first."""
-    found = ((file, get_env(view.read(file) or b"", key)) for file in _BY_RANK)
+    found = ((file, get_env(view.read(file) or b"", key)) for file in ENV_FILES)
     return tuple(EnvValue(file, value) for file, value in found if value is not None)
 
 

@@ -30,10 +30,14 @@ COMMANDS = [
     ["migrate", "down"],
     ["migrate", "status"],
     ["mode"],
+    ["deploy"],
+    ["doctor"],
     ["stream-test"],
     ["health"],
     ["tail"],
     ["relay", "serve"],
+    ["relay", "status"],
+    ["relay", "stop"],
 ]
 
 
