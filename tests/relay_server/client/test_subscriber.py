@@ -340,7 +340,7 @@ def test_an_answered_ping_keeps_the_connection() -> None:
         await connection.send(msgspec.json.encode(frame(0)).decode())
 
     async def test() -> None:
-        settings = SubscriberSettings(quiet_s=0.02)
+        settings = SubscriberSettings(quiet_s=0.15)
         async with socket_server(answer_pings) as server:
             subscriber = Subscriber(server.url, "lobby", settings=settings)
             async with subscriber, aclosing(subscriber.events()) as events:
