@@ -41,6 +41,7 @@ Operation: TypeAlias = Literal["list", "env", "deploy"]
 _START_S = 30.0
 _STOP_S = 10.0
 _POLL_S = 0.02
+_PORT_ATTEMPTS = 3
 _PARTS = {"code", "vars", "compatibilityDate"}
 
 
@@ -140,7 +141,10 @@ class ControlPlane:
         self.backend = port
 
     def _start(self, folder: Path, fields: dict[str, str], files: dict[str, str], variables: dict[str, str]) -> int:
-        """`partykit dev` on the uploaded code: the modules that the form brings beside it are packages there."""
+        """`partykit dev` on the uploaded code: the modules that the form brings beside it are packages there.
+
+        Gives its port. One that somebody else took meanwhile shows by another build: `partykit dev` lives on beside it.
+        """
         folder.mkdir(parents=True)
         (folder / "server.mjs").write_text(fields["code"])
         for name, content in files.items():
@@ -156,12 +160,18 @@ class ControlPlane:
         }
         (folder / "partykit.json").write_text(json.dumps(settings))
         (folder / ".env").touch()
-        port = free_port()
+        (folder / "tmp").mkdir()
+        for _ in range(_PORT_ATTEMPTS):
+            port = free_port()
+            if self._answers(self._launch(folder, port), port, variables["RELAY_BUILD"]):
+                return port
+        raise RuntimeError(f"what was uploaded does not run:\n{(folder / 'log').read_text()[-2000:]}")
+
+    def _launch(self, folder: Path, port: int) -> subprocess.Popen[bytes]:
         partykit = TYPESCRIPT / "node_modules" / "partykit" / "dist" / "bin.mjs"
         options = ["--port", str(port), "--persist", "state", "--no-hotkeys", "--disable-request-cf-fetch"]
         command = [str(NODE), str(partykit), "dev", *options]
         temporary = folder / "tmp"
-        temporary.mkdir()
         with (folder / "log").open("ab") as log:
             process = subprocess.Popen(
                 command,
@@ -178,13 +188,16 @@ class ControlPlane:
                 start_new_session=True,
             )
         self._running.append(process)
+        return process
+
+    def _answers(self, process: subprocess.Popen[bytes], port: int, build: str) -> bool:
         deadline = time.monotonic() + _START_S
         while time.monotonic() < deadline and process.poll() is None:
-            with contextlib.suppress(httpx.HTTPError):
-                if httpx.get(f"http://127.0.0.1:{port}/health", trust_env=False).status_code == 200:
-                    return port
+            with contextlib.suppress(httpx.HTTPError, ValueError):
+                found = httpx.get(f"http://127.0.0.1:{port}/health", trust_env=False).json()["build"]
+                return bool(found == build)
             time.sleep(_POLL_S)
-        raise RuntimeError(f"what was uploaded does not run:\n{(folder / 'log').read_text()[-2000:]}")
+        return False
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,10 +40,11 @@ def world(tmp_path: Path) -> Iterator[Deploying]:
         assert list(world.temporary.glob("chatops-*")) == [], "a temporary folder was left behind"
 
 
-def start(world: Deploying, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-    """The command as a process, without a terminal, in the environment of `world` alone."""
-    return subprocess.Popen(
-        [sys.executable, "-P", "-m", "cli", "deploy", "--app", str(world.app), *arguments],
+@contextmanager
+def started(world: Deploying, *arguments: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
+    """The command as a process, without a terminal, in the environment of `world` alone; it does not outlive a test."""
+    with subprocess.Popen(
+        [sys.executable, "-P", "-m", "cli", "deploy", "--app", str(world.app), "--timeout", "60", *arguments],
         cwd=REPOSITORY,
         env={**world.environment, **environment},
         stdin=subprocess.DEVNULL,
@@ -50,11 +52,16 @@ def start(world: Deploying, *arguments: str, **environment: str) -> subprocess.P
         stderr=subprocess.PIPE,
         encoding="utf-8",
         start_new_session=True,
-    )
+    ) as process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
 
 
 def deploy(world: Deploying, *arguments: str, **environment: str) -> Ended:
-    with start(world, "--url", world.plane.relay, *arguments, **environment) as process:
+    with started(world, "--url", world.plane.relay, *arguments, **environment) as process:
         stdout, stderr = process.communicate(timeout=100)
     for text in (stdout, stderr):
         assert SECRET not in text
@@ -199,7 +206,7 @@ def test_ctrl_c_at_any_step_leaves_no_process_and_nothing_half_written(
     """Exit code 130, the app as it was, and a history that can be read."""
     before = files_of(world.app)
     world.plane.always[operation] = fault
-    with start(world, "--url", world.plane.relay) as process:
+    with started(world, "--url", world.plane.relay) as process:
         wait(world, process)
         assert world.processes()
         os.killpg(process.pid, signal.SIGINT)
@@ -219,7 +226,7 @@ def test_ctrl_c_at_any_step_leaves_no_process_and_nothing_half_written(
 def test_ctrl_c_while_the_app_is_pointed_leaves_it_as_it_was_or_wholly_pointed(world: Deploying) -> None:
     """The files change all or nothing, wherever the interruption falls."""
     before = files_of(world.app)
-    with start(world, "--url", world.plane.relay) as process:
+    with started(world, "--url", world.plane.relay) as process:
         _shown("stream_test")(world, process)
         os.killpg(process.pid, signal.SIGINT)
         process.communicate(timeout=20)
@@ -234,7 +241,7 @@ def test_ctrl_c_while_the_app_is_pointed_leaves_it_as_it_was_or_wholly_pointed(w
 def test_sigterm_ends_it_like_ctrl_c(world: Deploying) -> None:
     """A CI job that is cancelled leaves nothing behind either."""
     world.plane.always["deploy"] = Fault(hang=True)
-    with start(world, "--url", world.plane.relay) as process:
+    with started(world, "--url", world.plane.relay) as process:
         _hangs("deploy")(world, process)
         process.terminate()
         process.communicate(timeout=20)
