@@ -221,7 +221,11 @@ describe("the drop-in hook while streaming", () => {
 			act(() => {
 				chat.now().sendMessage.mutate({ message });
 			});
-			await until(() => chat.now().history.length === turns);
+			await until(
+				() =>
+					chat.now().history.length === turns &&
+					!chat.now().sendMessage.isPending,
+			);
 		}
 		expect(server.app.calls.map(({ history }) => history)).toEqual([
 			[],
