@@ -57,7 +57,9 @@ def mode(
     if mode == ModeChoice.SHOW:
         _show(engine, config, json=json)
         return
-    notes = _check(engine, config, relay, secret_file, force=force) if mode == ModeChoice.STREAMING else []
+    # A deployment uses the relay of the configuration, whatever the env files say for this machine.
+    checked = relay or (config.relay.url if vercel else "") or None
+    notes = _check(engine, config, checked, secret_file, force=force) if mode == ModeChoice.STREAMING else []
     view = engine.view()
     changes = _changes(view, mode, relay)
     variables = _deployment(view, config, mode, relay, secret_file)
@@ -66,13 +68,13 @@ def mode(
     if dry_run:
         _show_dry_run(view, changes, json=json)
         return
-    report = engine.change(f"mode {mode}", changes)
-    if vercel:
+    if vercel:  # first: where it fails, nothing has changed here
         from cli.console import progress
         from cli.vercel import set_variables
 
         with progress("setting the deployment's variables"):
             set_variables(app, variables)
+    report = engine.change(f"mode {mode}", changes)
     _show_switch(mode, report.files, [*report.notes, *notes], variables, on_vercel=vercel, json=json)
 
 

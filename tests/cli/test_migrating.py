@@ -370,8 +370,10 @@ def test_a_vercel_that_fails_is_one_line(app: Path, tmp_path: Path, chatops: Cha
     tool.parent.mkdir()
     tool.write_text('#!/bin/sh\necho "Error: Your codebase is not linked." >&2\nexit 1\n')
     tool.chmod(0o755)
+    before = snapshot(app)
     ended = chatops("mode", "send-message", "--app", "app", "--vercel", PATH=f"{tool.parent}:{os.environ['PATH']}")
     assert ended.code == 1
+    assert snapshot(app) == before
     assert ended.stderr.splitlines()[-2] == (
         "error: vercel env add NEXT_PUBLIC_CHAT_MODE failed: Error: Your codebase is not linked."
     )
