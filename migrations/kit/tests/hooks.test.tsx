@@ -1,5 +1,5 @@
 import { act, cleanup, render } from "@testing-library/react";
-import { StrictMode, useEffect } from "react";
+import { StrictMode, useEffect, useLayoutEffect } from "react";
 import superjson from "superjson";
 import {
 	afterEach,
@@ -227,6 +227,31 @@ describe("the drop-in hook while streaming", () => {
 					!chat.now().sendMessage.isPending,
 			);
 		}
+		expect(server.app.calls.map(({ history }) => history)).toEqual([
+			[],
+			["one", "hello"],
+		]);
+	});
+
+	it("hands over what is on the page when a message is sent the moment that it is shown", async () => {
+		function Component() {
+			const { history, sendMessage } = useChat({ log: [] });
+			const { mutate } = sendMessage;
+			// Runs with the commit, before any effect that only follows it.
+			useLayoutEffect(() => {
+				if (history.length === 2) mutate({ message: "two" });
+			}, [history.length, mutate]);
+			useEffect(() => {
+				mutate({ message: "one" });
+			}, [mutate]);
+			return null;
+		}
+		render(
+			<Providers url={server.url}>
+				<Component />
+			</Providers>,
+		);
+		await until(() => server.app.calls.length === 2);
 		expect(server.app.calls.map(({ history }) => history)).toEqual([
 			[],
 			["one", "hello"],

@@ -16,7 +16,14 @@ import type {
 	UseTRPCMutationOptions,
 	UseTRPCMutationResult,
 } from "@trpc/react-query/shared";
-import { useCallback, useEffect, useId, useRef, useState } from "react";
+import {
+	useCallback,
+	useEffect,
+	useId,
+	useInsertionEffect,
+	useRef,
+	useState,
+} from "react";
 
 import {
 	FOLLOW,
@@ -172,7 +179,8 @@ export function useStreamingMutation<
 	const isMounted = useRef(false);
 	const isResumed = useRef(false);
 	const latest = useRef(options);
-	useEffect(() => {
+	// With the commit, not after it as useEffect: what is shown when the user sends is what `input` reads.
+	useInsertionEffect(() => {
 		latest.current = options;
 	});
 
