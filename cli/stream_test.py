@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +12,7 @@ import typer
 from cli.options import App, Json, Relay, SecretFile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterator
 
     from relay_server.checks.ask import ModelAccess
     from relay_server.checks.stream_test import StreamTestResult
@@ -68,10 +68,31 @@ def stream_test(
         cut=cut,
         timeout_s=defaults.timeout if timeout is None else timeout,
     )
-    with display(quiet=json) as show:
+    with _remembered(app, relay_url), display(quiet=json) as show:
         result = _run(check.stream_test(settings, show))
     if json:
         print_json(result.as_json())
+
+
+@contextmanager
+def _remembered(app: Path, relay_url: str | None) -> Iterator[None]:
+    """Keep beside the app how its relay fared, for `chatops cleanup-legacy`. Wrong usage says nothing of the relay."""
+    from relay_server.checks.verdicts import keep_verdict
+    from relay_server.errors import ChatopsError, UsageError
+
+    def keep(*, ok: bool, reason: str = "") -> None:
+        if relay_url is not None and (app / "package.json").is_file():
+            with suppress(OSError):  # a test is a test, whether it can be noted down or not
+                keep_verdict(app, relay_url, ok=ok, reason=reason)
+
+    try:
+        yield
+    except UsageError:
+        raise
+    except ChatopsError as error:
+        keep(ok=False, reason=error.message)
+        raise
+    keep(ok=True)
 
 
 def _model(name: str, base_url: str | None, configured_base_url: str) -> ModelAccess | None:

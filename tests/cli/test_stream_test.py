@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from relay_server.checks.verdicts import last_verdict
 from relay_server.model import MODEL_NAME, expected_text
 from tests.cli.command import start
 from tests.servers import SECRET
@@ -215,3 +216,24 @@ def test_on_a_terminal_json_is_all_there_is() -> None:
     code, written = on_a_terminal("stream-test", "lobby", "--rate", "0", "--json")
     assert code == 0
     assert json.loads(written)["ok"] is True
+
+
+def test_an_app_remembers_how_the_last_test_of_its_relay_ended(
+    bundled_relay: RunningRelay, tmp_path: Path, chatops: Chatops
+) -> None:
+    """Wrong usage tells nothing of the relay; a folder that is no app is left alone."""
+    (tmp_path / "app").mkdir()
+    arguments = ("cli-kept", "--app", "app", "--relay", bundled_relay.url, "--rate", "0", "--clients", "1")
+    chatops("stream-test", *arguments, RELAY_SECRET=SECRET)
+    assert not (tmp_path / "app" / ".chatops").exists()
+    (tmp_path / "app" / "package.json").write_text("{}\n")
+    assert chatops("stream-test", *arguments, RELAY_SECRET=SECRET).code == 0
+    verdict = last_verdict(tmp_path / "app", bundled_relay.url)
+    assert verdict is not None
+    assert verdict.ok
+    assert chatops("stream-test", "two words", *arguments[1:], RELAY_SECRET=SECRET).code == 2
+    assert last_verdict(tmp_path / "app", bundled_relay.url) == verdict
+    assert chatops("stream-test", *arguments, RELAY_SECRET="wrong").code == 4
+    verdict = last_verdict(tmp_path / "app", bundled_relay.url)
+    assert verdict is not None
+    assert not verdict.ok
