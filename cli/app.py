@@ -9,18 +9,26 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cli.config import Config
-    from migrations.engine import Engine, FileChange
+    from migrations.engine import Engine, FileChange, Migration
     from migrations.hints import AppHints
 
 
-def open_app(root: Path, config: Config, progress: Callable[[str], None] = lambda _line: None) -> Engine:
-    """The engine on the app in the folder `root`. Raises UsageError where there is none, or it is another folder."""
+def open_app(
+    root: Path,
+    config: Config,
+    progress: Callable[[str], None] = lambda _line: None,
+    migrations: Sequence[Migration] | None = None,
+) -> Engine:
+    """The engine on the app in the folder `root`, with all migrations if not told otherwise.
+
+    Raises UsageError where there is no app, or it is another folder.
+    """
     from migrations.catalogue import all_migrations
     from migrations.discovery.workspace import apps_below
     from migrations.engine import Engine
     from relay_server.errors import UsageError
 
-    engine = Engine(root, all_migrations(hints_of(config)), progress=progress)
+    engine = Engine(root, migrations or all_migrations(hints_of(config)), progress=progress)
     below = apps_below(engine.view())
     if below:
         raise UsageError(

@@ -17,6 +17,7 @@ from typing import Annotated
 import typer
 
 from cli import __version__
+from cli.cleanup_legacy import cleanup_legacy
 from cli.console import discard_stdout, escape_controls, print_json
 from cli.deploy import deploy
 from cli.doctor import doctor
@@ -74,6 +75,7 @@ app.add_typer(migrate_app, name="migrate")
 app.command()(mode)
 app.command()(deploy)
 app.command("stream-test")(stream_test)
+app.command("cleanup-legacy")(cleanup_legacy)
 app.command()(health)
 app.command()(tail)
 app.add_typer(relay_app, name="relay")

@@ -7,13 +7,9 @@ from typing import Annotated
 
 import typer
 
-from cli.options import App, DryRun, Json, Yes
+from cli.options import AllowDirty, App, DryRun, Json, Merge, NoTypeCheck, Yes
 
 migrate_app = typer.Typer(help="Carry the migrations out on the app, all or nothing, or take them back.")
-
-Merge = Annotated[
-    bool, typer.Option("--merge", help="Keep what somebody edited since, by a three-way merge, where that can be done.")
-]
 
 
 @migrate_app.command()
@@ -21,12 +17,8 @@ def up(
     target: Annotated[
         int | None, typer.Argument(min=1, metavar="NUMBER", help="Go up to this migration. Default: all.")
     ] = None,
-    allow_dirty: Annotated[
-        bool, typer.Option("--allow-dirty", help="Go on although git has changes that are not committed.")
-    ] = False,
-    no_type_check: Annotated[
-        bool, typer.Option("--no-type-check", help="Do not run the app's type check before and after.")
-    ] = False,
+    allow_dirty: AllowDirty = False,
+    no_type_check: NoTypeCheck = False,
     merge: Merge = False,
     dry_run: DryRun = False,
     yes: Yes = False,

@@ -33,6 +33,7 @@ COMMANDS = [
     ["deploy"],
     ["doctor"],
     ["stream-test"],
+    ["cleanup-legacy"],
     ["health"],
     ["tail"],
     ["relay", "serve"],

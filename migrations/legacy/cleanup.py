@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from migrations.discovery.layout import find_layout
+from migrations.engine.diff import unified_diff
 from migrations.engine.outcome import Blocked, FileChange, Leftover, NotApplicable, Pending
 from migrations.engine.packages import MANIFEST, with_packages
 from migrations.hints import AppHints
@@ -68,8 +70,26 @@ class CleanupPlan:
 
     @property
     def by_hand(self) -> tuple[Leftover, ...]:
-        """What is left to a person."""
-        return tuple(Leftover(p.file, p.line, p.what, p.why) for p in self.pieces if p.action == "by-hand")
+        """What is left to a person, by the lines of the files as they will be."""
+        return tuple(
+            Leftover(piece.file, self._line_after(piece.file, piece.line), piece.what, piece.why)
+            for piece in self.pieces
+            if piece.action == "by-hand"
+        )
+
+    def diff(self) -> str:
+        """The unified diff of the whole; the lock file is the package manager's to write and is not in it."""
+        return unified_diff((c.path, self.before.read(c.path), c.after) for c in self.changes)
+
+    def _line_after(self, path: str, line: int) -> int:
+        before, after = self.before.read(path), self.after.read(path)
+        if before is None or after is None or before == after:
+            return line
+        lines = difflib.SequenceMatcher(None, before.splitlines(), after.splitlines(), autojunk=False)
+        for block in lines.get_matching_blocks():
+            if block.a <= line - 1 < block.a + block.size:
+                return block.b + line - block.a
+        return 0
 
 
 def plan_cleanup(view: AppView, hints: AppHints | None = None, *, to_sse: bool = False) -> CleanupPlan:
@@ -110,8 +130,12 @@ class LegacyCleanup:
     number: int = NUMBER
     title: str = TITLE
 
+    def whole_plan(self, view: AppView) -> CleanupPlan:
+        """What `plan` decides by, with every piece."""
+        return plan_cleanup(view, self.hints, to_sse=self.to_sse)
+
     def plan(self, view: AppView) -> Outcome:
-        plan = plan_cleanup(view, self.hints, to_sse=self.to_sse)
+        plan = self.whole_plan(view)
         if plan.refused is not None:
             first = plan.needs[0]
             return Blocked(f"the WebSocket server is still needed: {first.what}", first.file, first.line, first.why)
