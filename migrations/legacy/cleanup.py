@@ -40,7 +40,7 @@ STAGES: tuple[Stage, ...] = (
     clean_deployments,
 )
 NUMBER = 1000  # beside the migrations' own in the journal; not one that `chatops migrate` counts up to
-TITLE = "Remove the legacy WebSocket server"
+TITLE = "Remove the legacy WebSocket server (chatops cleanup-legacy)"
 _NEEDED = "stays as long as the server is needed"
 
 
