@@ -1,0 +1,433 @@
+"""Scripts, build settings and packages: what runs or builds the server goes, what something else uses stays."""
+
+from __future__ import annotations
+
+from tests.migrations.legacy.apps import (
+    STARTER,
+    STARTER_AFTER,
+    STARTER_PACKAGE_AFTER,
+    T3,
+    T3_PACKAGE_AFTER,
+    drop,
+    swap,
+)
+from tests.migrations.legacy.cases import Case, Told, t3_case
+
+_PACKAGE = "package.json"
+_T3_PACKAGE = T3[_PACKAGE]
+_DEV = '    "dev": "next dev --turbo",\n'
+_DEV_WS = '    "dev:ws": "tsx watch src/server/ws-server.ts",\n'
+_REWRITTEN: Told = ((_PACKAGE, "rewrite"),)
+_ESLINT = '    "lint": "eslint src"\n'
+_TYPES = '    "@types/ws": "^8.18.0",\n'
+
+
+def _scripts(name: str, before: str, after: str, *packages: str) -> Case:
+    """The lines for dev and dev:ws before and after; `packages` are there for them alone."""
+    added = "".join(f'    "{package}": "^1.0.0",\n' for package in packages)
+    return t3_case(
+        name,
+        {_PACKAGE: swap(_T3_PACKAGE, (_DEV + _DEV_WS, before), (_TYPES, _TYPES + added))},
+        {_PACKAGE: swap(T3_PACKAGE_AFTER, (_DEV, after))},
+        _REWRITTEN,
+    )
+
+
+def _kept_scripts(name: str, before: str, after: str, package: str) -> Case:
+    """The same, where the package still has work to do afterwards."""
+    line = f'    "{package}": "^1.0.0",\n'
+    types = '    "@types/react": "^19.0.0",\n'
+    return t3_case(
+        name,
+        {_PACKAGE: swap(_T3_PACKAGE, (_DEV + _DEV_WS, before), (types, types + line))},
+        {_PACKAGE: swap(T3_PACKAGE_AFTER, (_DEV, after), (types, types + line))},
+        _REWRITTEN,
+    )
+
+
+_NEXT = '    "dev:next": "next dev --turbo",\n'
+_DB = '    "dev:db": "prisma studio",\n'
+
+_SCRIPTS = (
+    _scripts(
+        "run-p with a list", '    "dev": "run-p dev:next dev:ws",\n' + _NEXT + _DEV_WS, _DEV + _NEXT, "npm-run-all"
+    ),
+    _scripts("run-p with a glob", '    "dev": "run-p dev:*",\n' + _NEXT + _DEV_WS, _DEV + _NEXT, "npm-run-all2"),
+    _scripts(
+        "npm-run-all --parallel",
+        '    "dev": "npm-run-all --parallel dev:next dev:ws",\n' + _NEXT + _DEV_WS,
+        _DEV + _NEXT,
+        "npm-run-all",
+    ),
+    _kept_scripts(
+        "run-p with a list of which two are left",
+        '    "dev": "run-p dev:next dev:ws dev:db",\n' + _NEXT + _DEV_WS + _DB,
+        '    "dev": "run-p dev:next dev:db",\n' + _NEXT + _DB,
+        "npm-run-all",
+    ),
+    _kept_scripts(
+        "run-p with a glob of which two are left",
+        '    "dev": "run-p dev:*",\n' + _NEXT + _DEV_WS + _DB,
+        '    "dev": "run-p dev:*",\n' + _NEXT + _DB,
+        "npm-run-all",
+    ),
+    _kept_scripts(
+        "a list with a name that has no script",
+        '    "dev": "run-p dev:next dev:ws dev:worker",\n' + _NEXT + _DEV_WS,
+        '    "dev": "run-p dev:next dev:worker",\n' + _NEXT,
+        "npm-run-all",
+    ),
+    _scripts(
+        "concurrently with two commands in quotes",
+        '    "dev": "concurrently --kill-others -n next,ws -c blue,green '
+        '\\"next dev --turbo\\" \\"tsx watch src/server/ws-server.ts\\"",\n',
+        _DEV,
+        "concurrently",
+    ),
+    _scripts(
+        "concurrently with two scripts in quotes",
+        "    \"dev\": \"concurrently 'npm run dev:next' 'npm run dev:ws'\",\n" + _NEXT + _DEV_WS,
+        _DEV + _NEXT,
+        "concurrently",
+    ),
+    _kept_scripts(
+        "concurrently with names and colours of which two are left",
+        '    "dev": "concurrently -n next,ws,db -c blue,green,red '
+        '\\"npm run dev:next\\" \\"npm run dev:ws\\" \\"npm run dev:db\\"",\n' + _NEXT + _DEV_WS + _DB,
+        '    "dev": "concurrently -n next,db -c blue,red \\"npm run dev:next\\" \\"npm run dev:db\\"",\n' + _NEXT + _DB,
+        "concurrently",
+    ),
+    _kept_scripts(
+        "concurrently with a glob of which two are left",
+        '    "dev": "concurrently \\"npm:dev:*\\"",\n' + _NEXT + _DEV_WS + _DB,
+        '    "dev": "concurrently \\"npm:dev:*\\"",\n' + _NEXT + _DB,
+        "concurrently",
+    ),
+    _scripts(
+        "a command in the background", '    "dev": "tsx watch src/server/ws-server.ts & next dev --turbo",\n', _DEV
+    ),
+    _scripts(
+        "a script in the background",
+        '    "dev": "npm run dev:ws & npm run dev:next",\n' + _NEXT + _DEV_WS,
+        '    "dev": "npm run dev:next",\n' + _NEXT,
+    ),
+    # Of a pattern, one is left: nothing breaks, and nothing was there for the server alone.
+    _scripts(
+        "pnpm with a pattern of names",
+        '    "dev": "pnpm run \\"/^dev:.*/\\"",\n' + _NEXT + _DEV_WS,
+        '    "dev": "pnpm run \\"/^dev:.*/\\"",\n' + _NEXT,
+    ),
+    _scripts(
+        "hooks of the server's script",
+        _DEV + '    "predev:ws": "echo starting",\n' + _DEV_WS + '    "postdev:ws": "echo stopped",\n',
+        _DEV,
+    ),
+    _scripts(
+        "nodemon",
+        _DEV + '    "dev:ws": "nodemon --watch src/server --exec tsx src/server/ws-server.ts",\n',
+        _DEV,
+        "nodemon",
+    ),
+    Case(
+        "steps of a build joined with &&",
+        {
+            **STARTER,
+            _PACKAGE: swap(
+                drop(STARTER[_PACKAGE], '"build:1-next"', '"build:2-server"'),
+                (
+                    '"build": "run-s build:*"',
+                    '"build": "cross-env NODE_ENV=production next build && tsc --project tsconfig.server.json'
+                    ' && tsc-alias -p tsconfig.server.json"',
+                ),
+                ('    "tsx": ', '    "tsc-alias": "^1.8.0",\n    "tsx": '),
+            ),
+        },
+        {**STARTER_AFTER, _PACKAGE: drop(STARTER_PACKAGE_AFTER, '"build:1-next"')},
+        _REWRITTEN,
+    ),
+    Case(
+        "a build whose server comes first",
+        {
+            **STARTER,
+            _PACKAGE: swap(
+                drop(STARTER[_PACKAGE], '"build:1-next"', '"build:2-server"'),
+                ('"build": "run-s build:*"', '"build": "tsc -p tsconfig.server.json && next build"'),
+            ),
+        },
+        {
+            **STARTER_AFTER,
+            _PACKAGE: swap(
+                drop(STARTER_PACKAGE_AFTER, '"build:1-next"'),
+                ('"build": "cross-env NODE_ENV=production next build"', '"build": "next build"'),
+            ),
+        },
+        _REWRITTEN,
+    ),
+    Case(
+        "a start script with a variable of its own",
+        {
+            **STARTER,
+            _PACKAGE: swap(
+                STARTER[_PACKAGE],
+                ("cross-env NODE_ENV=production node dist", "PORT=4000 NODE_ENV=production node -r dotenv/config dist"),
+                ('    "cross-env": ', '    "dotenv": "^16.4.0",\n    "cross-env": '),
+            ),
+        },
+        # dotenv is no package that is there for servers alone: whether it stays is for its owner to say.
+        {
+            **STARTER_AFTER,
+            _PACKAGE: swap(
+                STARTER_PACKAGE_AFTER,
+                ("cross-env NODE_ENV=production next start", "PORT=4000 NODE_ENV=production next start"),
+                ('    "cross-env": ', '    "dotenv": "^16.4.0",\n    "cross-env": '),
+            ),
+        },
+        _REWRITTEN,
+    ),
+)
+
+_WORKER = "setInterval(() => console.log('working'), 1000);\n"
+_TSUP = """\
+import { defineConfig } from "tsup";
+
+export default defineConfig({
+  entry: ["src/server/ws-server.ts", "src/worker.ts"],
+  format: ["esm"],
+});
+"""
+_TSUP_SCRIPTS = (
+    ('    "build": "next build",\n', '    "build": "next build",\n    "build:node": "tsup",\n'),
+    ('    "typescript": ', '    "tsup": "^8.4.0",\n    "typescript": '),
+)
+
+_BUILDS = (
+    Case(
+        "a server tsconfig that a worker is built with too",
+        {
+            **STARTER,
+            "src/worker.ts": _WORKER,
+            _PACKAGE: swap(
+                STARTER[_PACKAGE],
+                (_ESLINT, '    "worker": "tsx --tsconfig tsconfig.server.json src/worker.ts",\n' + _ESLINT),
+            ),
+        },
+        {
+            **{path: text for path, text in STARTER_AFTER.items() if path != "tsconfig.server.json"},
+            _PACKAGE: swap(
+                STARTER_PACKAGE_AFTER,
+                (_ESLINT, '    "worker": "tsx --tsconfig tsconfig.server.json src/worker.ts",\n' + _ESLINT),
+                ('    "typescript": ', '    "tsx": "^4.19.3",\n    "typescript": '),
+            ),
+        },
+        (*_REWRITTEN, ("tsconfig.server.json", "keep")),
+    ),
+    t3_case(
+        "a tsconfig that leaves the server out",
+        {
+            "tsconfig.json": swap(
+                T3["tsconfig.json"],
+                ('"exclude": ["node_modules"]', '"exclude": ["node_modules", "src/server/ws-server.ts"]'),
+            )
+        },
+        {"tsconfig.json": T3["tsconfig.json"]},
+        (("tsconfig.json", "rewrite"),),
+    ),
+    t3_case(
+        "a bundler with an entry for the server and one for something else",
+        {
+            "tsup.config.ts": _TSUP,
+            "src/worker.ts": _WORKER,
+            _PACKAGE: swap(_T3_PACKAGE, *_TSUP_SCRIPTS),
+        },
+        {
+            "tsup.config.ts": swap(_TSUP, ('["src/server/ws-server.ts", "src/worker.ts"]', '["src/worker.ts"]')),
+            _PACKAGE: swap(T3_PACKAGE_AFTER, *_TSUP_SCRIPTS),
+        },
+        (("tsup.config.ts", "rewrite"),),
+    ),
+    t3_case(
+        "a bundler for the server alone",
+        {
+            "tsup.config.ts": swap(
+                _TSUP, ('["src/server/ws-server.ts", "src/worker.ts"]', '["src/server/ws-server.ts"]')
+            ),
+            _PACKAGE: swap(_T3_PACKAGE, *_TSUP_SCRIPTS),
+        },
+        {"tsup.config.ts": None},
+        (("tsup.config.ts", "remove"),),
+    ),
+    t3_case(
+        "webpack for the server alone",
+        {
+            "webpack.server.js": """\
+const path = require("path");
+const nodeExternals = require("webpack-node-externals");
+
+module.exports = {
+  target: "node",
+  mode: "production",
+  entry: "./src/server/ws-server.ts",
+  externals: [nodeExternals()],
+  output: { path: path.resolve(__dirname, "dist"), filename: "ws-server.js" },
+};
+""",
+            _PACKAGE: swap(
+                _T3_PACKAGE,
+                (
+                    '    "build": "next build",\n',
+                    '    "build": "next build && webpack --config webpack.server.js",\n',
+                ),
+                (
+                    '    "typescript": "^5.8.2"\n',
+                    '    "typescript": "^5.8.2",\n    "webpack": "^5.99.0",\n    "webpack-cli": "^6.0.0",\n'
+                    '    "webpack-node-externals": "^3.0.0"\n',
+                ),
+            ),
+        },
+        {"webpack.server.js": None},
+        (("webpack.server.js", "remove"),),
+    ),
+    # How Next.js is told to build a further file is code; nobody rewrites that unseen.
+    Case(
+        "a webpack entry in the settings of Next.js",
+        {
+            **T3,
+            "next.config.js": """\
+import "./src/env.js";
+
+/** @type {import("next").NextConfig} */
+const config = {
+  webpack: (options, { isServer }) => {
+    if (!isServer) return options;
+    const entry = options.entry;
+    options.entry = async () => ({
+      ...(await entry()),
+      "ws-server": "./src/server/ws-server.ts",
+    });
+    return options;
+  },
+};
+
+export default config;
+""",
+        },
+        needs=(("next.config.js", "./src/server/ws-server.ts"),),
+    ),
+)
+
+
+def _kept_package(name: str, files: dict[str, str], *, tsx: bool = False, ws: bool = True) -> Case:
+    after = drop(T3[_PACKAGE], '"dev:ws"')
+    if not tsx:
+        after = drop(after, '"tsx"')
+    if not ws:
+        after = drop(after, '"ws"', '"@types/ws"')
+    return t3_case(name, files, {_PACKAGE: after}, ((_PACKAGE, "rewrite"), (_PACKAGE, "keep")))
+
+
+_SEED = '    "typecheck": "tsc --noEmit"\n  },\n  "prisma": {\n    "seed": "tsx prisma/seed.ts"\n  },\n'
+
+_PACKAGES = (
+    _kept_package(
+        "ws as the socket of a database driver",
+        {
+            "src/server/db.ts": """\
+import { neonConfig, Pool } from "@neondatabase/serverless";
+import ws from "ws";
+
+neonConfig.webSocketConstructor = ws;
+
+export const pool = new Pool({ connectionString: process.env.DATABASE_URL });
+""",
+        },
+    ),
+    _kept_package("ws in a test", {"tests/setup.ts": 'import { vi } from "vitest";\n\nvi.mock("ws");\n'}),
+    _kept_package(
+        "ws in a settings file",
+        {
+            "next.config.js": swap(
+                T3["next.config.js"], ("const config = {};", 'const config = { serverExternalPackages: ["ws"] };')
+            )
+        },
+    ),
+    _kept_package(
+        "ws in a script without a suffix",
+        {"bin/ping": '#!/usr/bin/env node\nconst WebSocket = require("ws");\nnew WebSocket(process.argv[2]);\n'},
+    ),
+    t3_case(
+        "tsx that seeds the database",
+        {
+            "prisma/seed.ts": 'console.log("seeded");\n',
+            _PACKAGE: swap(_T3_PACKAGE, ('    "typecheck": "tsc --noEmit"\n  },\n', _SEED)),
+        },
+        {
+            _PACKAGE: swap(
+                T3_PACKAGE_AFTER,
+                ('    "typecheck": "tsc --noEmit"\n  },\n', _SEED),
+                ('    "typescript": ', '    "tsx": "^4.19.3",\n    "typescript": '),
+            )
+        },
+        ((_PACKAGE, "rewrite"), (_PACKAGE, "keep")),
+    ),
+    t3_case(
+        "tsx in a workflow",
+        {
+            ".github/workflows/nightly.yml": "on:\n  schedule:\n    - cron: '0 3 * * *'\njobs:\n  tidy:\n"
+            "    runs-on: ubuntu-latest\n    steps:\n      - uses: actions/checkout@v4\n"
+            "      - run: npx tsx scripts/tidy.ts\n",
+            "scripts/tidy.ts": 'console.log("tidy");\n',
+        },
+        {_PACKAGE: swap(T3_PACKAGE_AFTER, ('    "typescript": ', '    "tsx": "^4.19.3",\n    "typescript": '))},
+        ((_PACKAGE, "keep"),),
+    ),
+    t3_case(
+        "what makes ws faster",
+        {
+            _PACKAGE: swap(
+                _T3_PACKAGE,
+                ('    "next": ', '    "bufferutil": "^4.0.9",\n    "next": '),
+                (
+                    '    "typescript": "^5.8.2"\n  }\n',
+                    '    "typescript": "^5.8.2"\n  },\n  "optionalDependencies": {\n    "fsevents": "^2.3.3",\n'
+                    '    "utf-8-validate": "^6.0.5"\n  }\n',
+                ),
+            )
+        },
+        {
+            _PACKAGE: swap(
+                T3_PACKAGE_AFTER,
+                (
+                    '    "typescript": "^5.8.2"\n  }\n',
+                    '    "typescript": "^5.8.2"\n  },\n  "optionalDependencies": {\n    "fsevents": "^2.3.3"\n  }\n',
+                ),
+            )
+        },
+        _REWRITTEN,
+    ),
+    # npm refuses to install where `$ws` names no dependency.
+    t3_case(
+        "ws that an override refers to",
+        {
+            _PACKAGE: swap(
+                drop(_T3_PACKAGE, '"@types/ws"'),
+                (
+                    '    "typescript": "^5.8.2"\n  }\n',
+                    '    "typescript": "^5.8.2"\n  },\n  "overrides": {\n    "ws": "$ws"\n  }\n',
+                ),
+            )
+        },
+        {
+            _PACKAGE: swap(
+                T3_PACKAGE_AFTER,
+                (
+                    '    "typescript": "^5.8.2"\n  }\n',
+                    '    "typescript": "^5.8.2"\n  },\n  "overrides": {\n    "ws": "$ws"\n  }\n',
+                ),
+                ('    "zod": ', '    "ws": "^8.18.0",\n    "zod": '),
+            )
+        },
+        ((_PACKAGE, "keep"),),
+    ),
+)
+
+SCRIPTS = (*_SCRIPTS, *_BUILDS, *_PACKAGES)
