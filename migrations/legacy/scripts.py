@@ -2,14 +2,244 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-from migrations.legacy.pieces import Found
+from migrations.engine.edits import Edits
+from migrations.engine.packages import detect_package_manager
+from migrations.legacy.command_line import parse_line
+from migrations.legacy.gone_files import Outputs, gone_files
+from migrations.legacy.invocations import invocation_of
+from migrations.legacy.manifest import MANIFEST, line_of_key, scripts_of
+from migrations.legacy.pieces import Found, Piece
+from migrations.legacy.runners import COMPILERS, RUNNERS, entries_of, out_file_of, out_folder_of, project_of, run_file
+from migrations.legacy.script_callers import callers, calls, is_named
+from migrations.legacy.script_names import ScriptNames, Unclear
+from migrations.legacy.script_reduction import Reduction, ScriptReducer
+from migrations.legacy.traces import has_trace
+from relay_server.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from migrations.legacy.gone_files import GoneFiles
+    from migrations.legacy.invocations import Invocation
     from migrations.legacy.pieces import LegacyApp
+
+_NODEMON = "nodemon.json"
+_ONE_CALL = re.compile(r"(?:npm|pnpm|yarn|bun) (?:run )?([^\s&|;-][^\s&|;]*)")
+# npm, platforms and people call these by name.
+_WELL_KNOWN = frozenset({"dev", "start", "build", "test", "lint", "preview", "serve", "prod", "check", "typecheck"})
+
+
+@dataclass
+class _Outcome:
+    """What becomes of the scripts: the text of each that changes, None for one that goes, and why."""
+
+    texts: dict[str, str | None] = field(default_factory=dict)
+    whys: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, list[str]] = field(default_factory=dict)
+    unclear: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def removed(self) -> frozenset[str]:
+        return frozenset(name for name, text in self.texts.items() if text is None)
 
 
 def clean_scripts(app: LegacyApp) -> Found:
-    """..."""
-    return Found()
+    """Scripts lose the commands that run or build files that went; those that are nothing else go.
+
+    A command that ran the whole Next server becomes Next's own. A script that has to do with what went in a way that
+    is not understood is a need.
+    """
+    scripts = scripts_of(app.view)
+    if not scripts:
+        return Found()
+    outcome = _outcome(_reducer(app, scripts), scripts)
+    if not (outcome.texts or outcome.unclear) or not has_trace(app):
+        return Found()
+    _put_in_place(app, scripts, outcome)
+    edits = Edits(app.view)
+    for name, text in outcome.texts.items():
+        if text is None:
+            edits.remove_json(MANIFEST, ("scripts", name))
+        else:
+            edits.set_json(MANIFEST, ("scripts", name), text)
+    pieces, needs = _pieces(app, outcome), _needs(app, outcome)
+    if _is_idle_nodemon(app, {**scripts, **outcome.texts}):
+        edits.delete(_NODEMON)
+        pieces.append(Piece(_NODEMON, 0, "nodemon's settings", "remove", "no script runs nodemon any more"))
+    return Found(tuple(pieces), tuple(needs), edits.changes())
+
+
+def _reducer(app: LegacyApp, scripts: Mapping[str, str]) -> ScriptReducer:
+    gone = gone_files(app)
+    outputs, ports = _made_by(scripts, gone)
+    try:
+        manager = detect_package_manager(app.before).name
+    except UsageError:  # two could be meant; every one of them has `run`
+        manager = "npm"
+    names = ScriptNames(scripts)
+    return ScriptReducer(gone, outputs, names, manager, _run_by_config(app), gone.ports | ports)
+
+
+def _outcome(reducer: ScriptReducer, scripts: Mapping[str, str]) -> _Outcome:
+    """Every script by itself, again and again until no further one goes because of another that went."""
+    removed: frozenset[str] = frozenset()
+    while True:
+        outcome = _one_round(reducer.with_removed(removed), scripts)
+        for name in outcome.removed:
+            for hook in (f"pre{name}", f"post{name}"):
+                if hook in scripts and hook not in outcome.removed:
+                    outcome.texts[hook] = None
+                    outcome.whys[hook] = f"it runs with {name} only"
+        if outcome.removed == removed:
+            return outcome
+        removed |= outcome.removed
+
+
+def _one_round(reducer: ScriptReducer, scripts: Mapping[str, str]) -> _Outcome:
+    outcome = _Outcome()
+    for name, text in scripts.items():
+        try:
+            found = reducer.reduce(name, text)
+        except Unclear as error:
+            outcome.unclear[name] = str(error)
+            continue
+        if found.text != text:
+            outcome.texts[name] = found.text
+            outcome.whys[name] = _why(found)
+            outcome.notes[name] = found.notes
+    return outcome
+
+
+def _why(found: Reduction) -> str:
+    if found.text is not None:
+        return f"becomes `{found.text}`"
+    if found.sources:
+        return f"it is for {', '.join(sorted(found.sources))} only"
+    return "it is for the WebSocket server only"
+
+
+def _put_in_place(app: LegacyApp, scripts: Mapping[str, str], outcome: _Outcome) -> None:
+    """A script that has come down to one call of another becomes that, where nobody else calls the other."""
+    for name, text in list(outcome.texts.items()):
+        call = _ONE_CALL.fullmatch(text) if text is not None else None
+        if call is None or outcome.texts.get(name) is None:
+            continue
+        other = call[1]
+        command = outcome.texts.get(other, scripts.get(other))
+        if command is None or not _is_for_one(app, scripts, outcome, name, other, command):
+            continue
+        outcome.texts[name] = command
+        outcome.whys[name] = f"becomes `{command}`"
+        outcome.notes[name] = [*outcome.notes.get(name, []), *outcome.notes.pop(other, [])]
+        outcome.texts[other] = None
+        outcome.whys[other] = f"{name} is the same now, and nothing else calls it"
+
+
+def _is_for_one(
+    app: LegacyApp, scripts: Mapping[str, str], outcome: _Outcome, caller: str, name: str, command: str
+) -> bool:
+    """Whether `caller` alone calls the script `name`, so that its command can stand there in its place."""
+    if name in _WELL_KNOWN or parse_line(command) is None or f"pre{name}" in scripts or f"post{name}" in scripts:
+        return False
+    names = ScriptNames(scripts, frozenset({name}))
+    for other, written in scripts.items():
+        text = outcome.texts.get(other, written)
+        if other in (caller, name) or text is None:
+            continue
+        if calls(text, name) or re.search(rf"[:\s\"']{re.escape(name)}(?![\w:-])", text) or _globs(text, name, names):
+            return False
+    return not is_named(app.view, name)
+
+
+def _globs(text: str, name: str, names: ScriptNames) -> bool:
+    """Whether a pattern in a command line calls a script."""
+    for word in re.split(r"[\s\"']+", text):
+        pattern = word.split(":", 1)[1] if re.match(r"(npm|pnpm|yarn|bun):", word) else word
+        if "*" in pattern or (pattern.startswith("/") and pattern.endswith("/")):
+            kind: Any = "regex" if pattern.startswith("/") else "wildcard"
+            try:
+                if name in names.matching(pattern.strip("/"), kind):
+                    return True
+            except Unclear:
+                return True
+    return False
+
+
+def _pieces(app: LegacyApp, outcome: _Outcome) -> list[Piece]:
+    pieces = []
+    for name, text in outcome.texts.items():
+        line = line_of_key(app.before, MANIFEST, "scripts", name)
+        action: Any = "remove" if text is None else "rewrite"
+        pieces.append(Piece(MANIFEST, line, f"script {name}", action, outcome.whys[name]))
+        pieces += [
+            Piece(MANIFEST, line, f"script {name}: the port", "by-hand", note) for note in outcome.notes.get(name, [])
+        ]
+    for caller in callers(app.view, outcome.removed):
+        if not caller.is_needed:
+            why = f"take {caller.name} out there: the script goes"
+            pieces.append(Piece(caller.file, caller.line, f"the task {caller.name}", "by-hand", why))
+    return pieces
+
+
+def _needs(app: LegacyApp, outcome: _Outcome) -> list[Piece]:
+    needs = []
+    for name, why in outcome.unclear.items():
+        line = line_of_key(app.before, MANIFEST, "scripts", name)
+        how = f"rewrite the script by hand so that it has nothing to do with the server, then run this again: {why}"
+        needs.append(Piece(MANIFEST, line, f"script {name}", "keep", how))
+    for caller in callers(app.view, outcome.removed):
+        if caller.is_needed:
+            why = f"take the call out by hand, then run this again: package.json will have no script {caller.name}"
+            needs.append(Piece(caller.file, caller.line, f"calls the script {caller.name}", "keep", why))
+    return needs
+
+
+def _made_by(scripts: Mapping[str, str], gone: GoneFiles) -> tuple[Outputs, frozenset[int]]:
+    """What the scripts have the files that went compiled to, and the ports that they give them by PORT."""
+    folders = list(gone.gone_out_folders)
+    files: dict[str, str] = {}
+    ports: set[int] = set()
+    nothing = Outputs((), {})
+    for invocation in _invocations(scripts):
+        if invocation.program in COMPILERS or invocation.program == "bun":
+            sources = [gone.source_of(word.text, "", nothing) for word in entries_of(invocation)]
+            lost = [source for source in sources if source is not None]
+            if (lost and len(lost) == len(sources)) or project_of(invocation) in gone.paths:
+                folders.append(out_folder_of(invocation) or ("dist" if invocation.program == "tsup" else ""))
+                file = out_file_of(invocation)
+                if file and lost:
+                    files[file.removeprefix("./")] = lost[0]
+        elif invocation.program in RUNNERS:
+            file_word = run_file(invocation)
+            source = gone.source_of(file_word.text, "", nothing) if file_word is not None else None
+            if source is not None and source not in gone.next_servers:
+                ports.update(int(v) for k, v in invocation.assignments.items() if k.endswith("PORT") and v.isdigit())
+    kept = tuple(folder.removeprefix("./").rstrip("/") for folder in folders if folder)
+    return Outputs(kept, files), frozenset(ports - {3000})
+
+
+def _invocations(scripts: Mapping[str, str]) -> Iterator[Invocation]:
+    for text in scripts.values():
+        line = parse_line(text)
+        for command in line.commands if line is not None else ():
+            yield invocation_of(command)
+
+
+def _run_by_config(app: LegacyApp) -> dict[str, str]:
+    """What nodemon runs by its settings."""
+    manifest, settings = app.before.json(MANIFEST), app.before.json(_NODEMON)
+    own = manifest.get("nodemonConfig") if isinstance(manifest, dict) else None
+    for config in (settings, own):
+        if isinstance(config, dict) and isinstance(config.get("exec"), str):
+            return {"nodemon": config["exec"]}
+    return {}
+
+
+def _is_idle_nodemon(app: LegacyApp, scripts: Mapping[str, str | None]) -> bool:
+    ran = any("nodemon" in text for text in scripts_of(app.view).values())
+    left = any("nodemon" in text for text in scripts.values() if text is not None)
+    return ran and not left and _NODEMON in app.view.paths
