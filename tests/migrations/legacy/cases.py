@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
-from tests.migrations.legacy.apps import T3, T3_AFTER
+from tests.migrations.legacy.app_t3 import T3, T3_AFTER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

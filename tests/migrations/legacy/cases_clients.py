@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
-from tests.migrations.legacy.apps import (
-    STARTER,
-    STARTER_AFTER,
-    STARTER_CLIENT,
-    STARTER_CLIENT_AFTER,
-    T3_CLIENT,
-    T3_CLIENT_AFTER,
-    T3_HTTP,
-    T3_SPLIT,
-    drop,
-    first_user,
-    swap,
-)
+from tests.migrations.legacy.app_starter import STARTER, STARTER_AFTER, STARTER_CLIENT, STARTER_CLIENT_AFTER
+from tests.migrations.legacy.app_t3 import T3_CLIENT, T3_CLIENT_AFTER, T3_HTTP, T3_SPLIT
+from tests.migrations.legacy.apps import drop, first_user, swap
 from tests.migrations.legacy.cases import Case, t3_case
 
 _CLIENT = "src/trpc/react.tsx"

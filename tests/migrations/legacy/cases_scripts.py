@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from tests.migrations.legacy.apps import (
-    STARTER,
-    STARTER_AFTER,
-    STARTER_PACKAGE_AFTER,
-    T3,
-    T3_PACKAGE_AFTER,
-    drop,
-    swap,
-)
+from tests.migrations.legacy.app_starter import STARTER, STARTER_AFTER, STARTER_PACKAGE_AFTER
+from tests.migrations.legacy.app_t3 import T3, T3_PACKAGE_AFTER
+from tests.migrations.legacy.apps import drop, swap
 from tests.migrations.legacy.cases import Case, Told, t3_case
 
 _PACKAGE = "package.json"

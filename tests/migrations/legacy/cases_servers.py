@@ -3,19 +3,9 @@
 from __future__ import annotations
 
 from tests.apps.variants import VARIANTS
-from tests.migrations.legacy.apps import (
-    STARTER,
-    STARTER_AFTER,
-    STARTER_CONTEXT_AFTER,
-    T3,
-    T3_AFTER,
-    T3_PACKAGE_AFTER,
-    drop,
-    first_user,
-    plain_t3,
-    swap,
-    without,
-)
+from tests.migrations.legacy.app_starter import STARTER, STARTER_AFTER, STARTER_CONTEXT_AFTER
+from tests.migrations.legacy.app_t3 import T3, T3_AFTER, T3_PACKAGE_AFTER, plain_t3
+from tests.migrations.legacy.apps import drop, first_user, swap, without
 from tests.migrations.legacy.cases import Case, t3_case
 
 _SERVER = "src/server/ws-server.ts"

@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-from tests.migrations.legacy.apps import (
-    STARTER,
-    STARTER_AFTER,
-    STARTER_CLIENT,
-    STARTER_CLIENT_AFTER,
-    T3,
-    T3_AFTER,
-    T3_CLIENT,
-    swap,
-    without,
-)
+from tests.migrations.legacy.app_starter import STARTER, STARTER_AFTER, STARTER_CLIENT, STARTER_CLIENT_AFTER
+from tests.migrations.legacy.app_t3 import T3, T3_AFTER, T3_CLIENT
+from tests.migrations.legacy.apps import swap, without
 from tests.migrations.legacy.cases import Case, t3_case
 from tests.migrations.legacy.cases_needed import LIVE_STARTER, LIVE_T3
 

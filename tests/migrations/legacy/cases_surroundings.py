@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-from tests.migrations.legacy.apps import (
-    STARTER,
-    STARTER_AFTER,
-    STARTER_CLIENT,
-    STARTER_CLIENT_AFTER,
-    T3,
-    T3_CLIENT,
-    T3_PACKAGE_AFTER,
-    swap,
-    without,
-)
+from tests.migrations.legacy.app_starter import STARTER, STARTER_AFTER, STARTER_CLIENT, STARTER_CLIENT_AFTER
+from tests.migrations.legacy.app_t3 import T3, T3_CLIENT, T3_PACKAGE_AFTER
+from tests.migrations.legacy.apps import swap, without
 from tests.migrations.legacy.cases import Case, t3_case
 
 _PACKAGE = "package.json"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.migrations.legacy.apps import T3, T3_CLIENT, T3_ENV_AFTER, T3_HTTP_CLIENT, plain_t3, swap, without
+from tests.migrations.legacy.app_t3 import T3, T3_CLIENT, T3_ENV_AFTER, T3_HTTP_CLIENT, plain_t3
+from tests.migrations.legacy.apps import swap, without
 from tests.migrations.legacy.cases import Case
 
 _RAW_SERVER = """\

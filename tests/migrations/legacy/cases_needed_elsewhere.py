@@ -1,0 +1,291 @@
+"""Servers that do more, and places that run them and cannot be rewritten: refused, and not a byte changes."""
+
+from __future__ import annotations
+
+from tests.migrations.legacy.app_starter import STARTER
+from tests.migrations.legacy.app_t3 import T3
+from tests.migrations.legacy.apps import swap
+from tests.migrations.legacy.cases import Case
+
+_EXPRESS = """\
+import { applyWSSHandler } from "@trpc/server/adapters/ws";
+import express from "express";
+import { WebSocketServer } from "ws";
+
+import { appRouter } from "~/server/api/root";
+import { createTRPCContext } from "~/server/api/trpc";
+
+const app = express();
+app.post("/webhooks/stripe", (_req, res) => {
+  res.sendStatus(200);
+});
+
+const server = app.listen(3001);
+const wss = new WebSocketServer({ server });
+applyWSSHandler({
+  wss,
+  router: appRouter,
+  createContext: () => createTRPCContext({ headers: new Headers() }),
+});
+"""
+_WEBHOOK = """\
+import { applyWSSHandler } from "@trpc/server/adapters/ws";
+import { createServer } from "node:http";
+import { WebSocketServer } from "ws";
+
+import { appRouter } from "~/server/api/root";
+import { createTRPCContext } from "~/server/api/trpc";
+
+const server = createServer((req, res) => {
+  if (req.url === "/internal/reindex" && req.method === "POST") {
+    void import("~/server/reindex").then(({ reindex }) => reindex());
+    res.writeHead(202).end();
+    return;
+  }
+  res.writeHead(404).end();
+});
+const wss = new WebSocketServer({ server });
+applyWSSHandler({
+  wss,
+  router: appRouter,
+  createContext: () => createTRPCContext({ headers: new Headers() }),
+});
+server.listen(3001);
+"""
+_PROD = "src/server/prodServer.ts"
+_PROD_TEXT = STARTER[_PROD]
+_JOBS = """\
+export function startJobs() {
+  setInterval(() => console.log('tidy up'), 60_000);
+}
+"""
+
+
+def _t3_script(pair: tuple[str, str]) -> dict[str, str]:
+    return {"package.json": swap(T3["package.json"], pair)}
+
+
+_DEV = '"dev": "next dev --turbo"'
+
+_SERVERS_THAT_DO_MORE = (
+    Case(
+        "a server shared with express routes",
+        {**T3, "src/server/ws-server.ts": _EXPRESS},
+        needs=(("src/server/ws-server.ts", "app.post("),),
+    ),
+    Case(
+        "a server that answers other requests too",
+        {
+            **T3,
+            "src/server/ws-server.ts": _WEBHOOK,
+            "src/server/reindex.ts": "export const reindex = () => Promise.resolve();\n",
+        },
+        needs=(("src/server/ws-server.ts", "/internal/reindex"),),
+    ),
+    Case(
+        "a Next.js server with a route of its own",
+        {
+            **STARTER,
+            _PROD: swap(
+                _PROD_TEXT,
+                (
+                    "    if (!req.url) return;\n",
+                    "    if (!req.url) return;\n"
+                    "    if (req.url === '/healthz') {\n"
+                    "      res.end('ok');\n"
+                    "      return;\n"
+                    "    }\n",
+                ),
+            ),
+        },
+        needs=((_PROD, "/healthz"),),
+    ),
+    Case(
+        "a Next.js server that starts jobs",
+        {
+            **STARTER,
+            "src/server/jobs.ts": _JOBS,
+            _PROD: swap(
+                _PROD_TEXT,
+                (
+                    "import { appRouter } from './routers/_app';\n",
+                    "import { startJobs } from './jobs';\nimport { appRouter } from './routers/_app';\n",
+                ),
+                ("  server.listen(port);\n", "  server.listen(port);\n  startJobs();\n"),
+            ),
+        },
+        needs=((_PROD, "  startJobs();"),),
+    ),
+    Case(
+        "a Next.js server that imports something for its effects",
+        {
+            **STARTER,
+            "src/server/otel.ts": "console.log('tracing is on');\n",
+            _PROD: "import './otel';\n" + _PROD_TEXT,
+        },
+        needs=((_PROD, "import './otel'"),),
+    ),
+    # `next start` would listen on 3000.
+    Case(
+        "a Next.js server on a port of its own",
+        {**STARTER, _PROD: swap(_PROD_TEXT, ("process.env.PORT || '3000'", "process.env.PORT || '8080'"))},
+        needs=((_PROD, "'8080'"),),
+    ),
+)
+
+_RUN_ELSEWHERE = (
+    Case(
+        "a shell script runs the server",
+        {
+            **T3,
+            **_t3_script((_DEV, '"dev": "./scripts/dev.sh"')),
+            "scripts/dev.sh": "#!/bin/sh\nset -e\nnpx tsx watch src/server/ws-server.ts &\nnpx next dev --turbo\n",
+        },
+        needs=(("scripts/dev.sh", "src/server/ws-server.ts"),),
+    ),
+    Case(
+        "a script runs a script that is gone then",
+        {
+            **T3,
+            **_t3_script((_DEV, '"dev": "node scripts/dev.mjs"')),
+            "scripts/dev.mjs": """\
+import { spawn } from "node:child_process";
+
+for (const name of ["dev:ws", "dev:next"]) {
+  spawn("npm", ["run", name], { stdio: "inherit" });
+}
+""",
+        },
+        needs=(("scripts/dev.mjs", '"dev:ws"'),),
+    ),
+    Case(
+        "a command that is not understood runs the server",
+        {**T3, **_t3_script((_DEV, '"dev": "overmind start -f <(echo \'ws: tsx src/server/ws-server.ts\')"'))},
+        needs=(("package.json", "overmind"),),
+    ),
+    Case(
+        "the server's file is imported",
+        {
+            **T3,
+            "src/server/ws-server.ts": T3["src/server/ws-server.ts"]
+            + "\nexport const connections = () => wss.clients.size;\n",
+            "src/server/api/routers/chat.ts": swap(
+                T3["src/server/api/routers/chat.ts"],
+                (
+                    'import { createTRPCRouter, publicProcedure } from "~/server/api/trpc";\n',
+                    'import { createTRPCRouter, publicProcedure } from "~/server/api/trpc";\n'
+                    'import { connections } from "~/server/ws-server";\n',
+                ),
+                ("  onMessage:", "  online: publicProcedure.query(() => connections()),\n\n  onMessage:"),
+            ),
+        },
+        needs=(("src/server/api/routers/chat.ts", "~/server/ws-server"),),
+    ),
+    Case(
+        "a test imports the server",
+        {
+            **T3,
+            "tests/ws-server.test.ts": """\
+import { expect, test } from "vitest";
+
+test("the server starts", async () => {
+  await expect(import("../src/server/ws-server")).resolves.toBeDefined();
+});
+""",
+        },
+        needs=(("tests/ws-server.test.ts", "../src/server/ws-server"),),
+    ),
+    Case(
+        "a test subscribes over the server",
+        {
+            **T3,
+            "tests/chat.test.ts": """\
+import { createTRPCClient, createWSClient, wsLink } from "@trpc/client";
+import { expect, test } from "vitest";
+
+import type { AppRouter } from "../src/server/api/root";
+
+test("messages come", async () => {
+  const socket = createWSClient({ url: "ws://localhost:3001" });
+  const client = createTRPCClient<AppRouter>({ links: [wsLink({ client: socket })] });
+  const text = await new Promise((resolve) =>
+    client.chat.onMessage.subscribe(undefined, { onData: resolve }),
+  );
+  expect(text).toBe("hello");
+});
+""",
+        },
+        needs=(("tests/chat.test.ts", ".subscribe("),),
+    ),
+    Case(
+        "Playwright starts the server",
+        {
+            **T3,
+            "playwright.config.ts": """\
+import { defineConfig } from "@playwright/test";
+
+export default defineConfig({
+  webServer: [
+    { command: "npm run dev", url: "http://localhost:3000" },
+    { command: "npm run dev:ws", port: 3001 },
+  ],
+});
+""",
+        },
+        needs=(("playwright.config.ts", "npm run dev:ws"),),
+    ),
+    # The image has no package.json and no Next.js of its own to start.
+    Case(
+        "a Docker image made of the server's build",
+        {
+            **STARTER,
+            "Dockerfile": """\
+FROM node:22-alpine AS build
+WORKDIR /app
+COPY . .
+RUN npm ci && npm run build
+
+FROM node:22-alpine
+WORKDIR /app
+COPY --from=build /app/.next ./.next
+COPY --from=build /app/dist ./dist
+COPY --from=build /app/node_modules ./node_modules
+ENTRYPOINT ["node", "dist/server/prodServer.js"]
+""",
+        },
+        needs=(("Dockerfile", "ENTRYPOINT"),),
+    ),
+    Case(
+        "a Docker image of the WebSocket server alone",
+        {
+            **T3,
+            "docker/ws.Dockerfile": """\
+FROM node:22-alpine
+WORKDIR /app
+COPY . .
+RUN npm ci
+EXPOSE 3001
+CMD ["npx", "tsx", "src/server/ws-server.ts"]
+""",
+        },
+        needs=(("docker/ws.Dockerfile", "CMD"),),
+    ),
+    Case(
+        "a systemd unit runs the server",
+        {
+            **STARTER,
+            "deploy/tidewater.service": """\
+[Unit]
+Description=tidewater
+
+[Service]
+WorkingDirectory=/srv/tidewater
+ExecStart=/usr/bin/node dist/server/prodServer.js
+Restart=always
+""",
+        },
+        needs=(("deploy/tidewater.service", "ExecStart"),),
+    ),
+)
+
+NEEDED_ELSEWHERE = (*_SERVERS_THAT_DO_MORE, *_RUN_ELSEWHERE)
