@@ -118,12 +118,15 @@ def parse_line(text: str) -> CommandLine | None:
 
 
 def quoted(text: str, quote: str = "") -> str:
-    """`text` as one word, in these quotes if it can be (in double ones where it cannot); bare if need be of none."""
+    """`text` as one word, in these quotes if it can be (in double ones where it cannot); bare if need be of none.
+
+    `$` stays what it is, as `parse_line` leaves it.
+    """
     if not quote and _BARE.fullmatch(text):
         return text
     if quote == "'" and "'" not in text:
         return f"'{text}'"
-    return '"' + re.sub(r'(["\\$`])', r"\\\1", text) + '"'
+    return '"' + re.sub(r'(["\\])', r"\\\1", text) + '"'
 
 
 def _is_plain(words: list[Word]) -> bool:
@@ -167,7 +170,7 @@ def _quoted_part(text: str, start: int) -> tuple[str, int] | None:
             return "".join(inner), at + 1
         if quote == '"' and (char == "`" or text.startswith("$(", at)):
             return None
-        if quote == '"' and char == "\\" and text[at + 1 : at + 2] in ('"', "\\", "$", "`"):
+        if quote == '"' and char == "\\" and text[at + 1 : at + 2] in ('"', "\\"):
             at += 1
             char = text[at]
         inner.append(char)

@@ -25,16 +25,7 @@ _LONGEST_CHAIN = 8
 _OUT_FOLDER = re.compile(r"""\b(?:outDir|outdir|dir)\s*:\s*["']([^"']+)["']""")
 _OUT_FILE = re.compile(r"""\b(?:outfile|file|filename)\s*:\s*["']([^"']+\.[mc]?js)["']""")
 _PORT = re.compile(r"""(?:\bport\w*\b[^\n]{0,40}?|\.listen\s*\(\s*)["']?\b(\d{4,5})\b""", re.IGNORECASE)
-_LISTEN = re.compile(r"\.listen\s*\(\s*\{?\s*(?:port\s*:\s*)?(\w+)")
 _NEXT_PORT = 3000
-
-
-@dataclass(frozen=True, slots=True)
-class ListenPort:
-    """Where a server listens: `number`, unless `from_environment` and PORT says another."""
-
-    number: int
-    from_environment: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,21 +121,6 @@ class GoneFiles(Memo):
             found.update(int(port) for port in _PORT.findall(text))
         return frozenset(found - {_NEXT_PORT})
 
-    def port_of(self, path: str) -> ListenPort | None:
-        """Where a Next server that went listened, None if its text does not say."""
-        text = (self.before.read(path) or b"").decode(errors="replace")
-        listens = _LISTEN.search(text)
-        if listens is None:
-            return None
-        if listens[1].isdigit():
-            return ListenPort(int(listens[1]), from_environment=False)
-        value = re.search(rf"\b(?:const|let|var)\s+{listens[1]}\b[^=\n]*=\s*([^;]{{1,120}})", text)
-        if value is None:
-            return None
-        number = re.search(r"\b(\d{2,5})\b", value[1].split("\n")[0])
-        from_environment = "env" in value[1].split("\n")[0]
-        return ListenPort(int(number[1]), from_environment) if number else None
-
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
@@ -192,12 +168,12 @@ def _is_tsconfig(path: str) -> bool:
 
 def _out_folders(view: AppView, configs: Iterable[str]) -> Iterator[str]:
     for config in sorted(configs):
-        folder = _out_folder(view, config)
+        folder = compiled_to(view, config)
         if folder:
             yield folder
 
 
-def _out_folder(view: AppView, config: str) -> str | None:
+def compiled_to(view: AppView, config: str) -> str | None:
     """The outDir in force for a tsconfig, seen from the app's folder."""
     for _ in range(_LONGEST_CHAIN):
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from migrations.legacy.runners import PLAIN_RUNNERS, is_watching, option_that_next_lacks
@@ -16,27 +15,18 @@ if TYPE_CHECKING:
 
 _DEVELOPING = re.compile(r"(^|[:_-])dev(elop(ment)?)?([:_-]|$)")
 _SERVING = re.compile(r"(^|[:_-])(start|prod(uction)?|serve|preview)([:_-]|$)")
-_NEXT_PORT = 3000
 # The options of next() that its command line has in another way or not at all.
 _OPTIONS = re.compile(r"\bnext\s*\(\s*\{([^}]*)\}")
 _NO_EQUAL = re.compile(r"\b(dir|conf|customServer|turbo|turbopack)\b")
 
 
-@dataclass(frozen=True, slots=True)
-class NextCommand:
-    """`notes`: where it is not quite the same, for a person to see to."""
-
-    text: str
-    notes: tuple[str, ...] = ()
-
-
 def next_command(
     line: CommandLine, invocation: Invocation, file: Word, script: str, source: str, gone: GoneFiles
-) -> NextCommand:
+) -> str:
     """`next dev` or `next start` for a command that ran `file`, which is or was made from the server `source`.
 
-    NODE_ENV is left out, which Next sets itself; PORT becomes `-p`; other variables stay. Raises Unclear where the
-    command does more than Next's own can.
+    The variables before it stay: Next listens on PORT as the server did. Raises Unclear where the command does more
+    than Next's own can.
     """
     if invocation.program not in PLAIN_RUNNERS:
         raise Unclear(f"{invocation.program} runs it, and is to run Next in place of it")
@@ -54,22 +44,10 @@ def next_command(
     lost = _NO_EQUAL.search(options[1]) if options is not None else None
     if lost is not None and lost[1] in ("dir", "conf"):
         raise Unclear(f"the server gives Next its {lost[1]}")
-    words = _kept_prefix(line, invocation)
+    words = [line.word(word) for word in invocation.prefix if word not in invocation.fetchers]
     words += ["next", _mode(invocation, script, file.text, source)]
-    port, notes = _port(invocation, source, gone)
     redirection = line.text[_end(invocation) : _command_end(line, invocation)] if invocation.is_redirected else ""
-    return NextCommand(" ".join([*words, *port]) + redirection, notes)
-
-
-def _kept_prefix(line: CommandLine, invocation: Invocation) -> list[str]:
-    kept = [
-        line.word(word)
-        for word in invocation.prefix
-        if word not in invocation.fetchers and not re.match(r"(NODE_ENV|PORT)=", word.text)
-    ]
-    if kept and kept[-1] in ("cross-env", "env", "cross-env-shell"):
-        kept.pop()
-    return kept
+    return " ".join(words) + redirection
 
 
 def _mode(invocation: Invocation, script: str, file: str, source: str) -> str:
@@ -81,22 +59,6 @@ def _mode(invocation: Invocation, script: str, file: str, source: str) -> str:
     if _SERVING.search(script) or (file.endswith((".js", ".mjs", ".cjs")) and not source.endswith(file)):
         return "start"
     raise Unclear("whether it is for development or production does not show")
-
-
-def _port(invocation: Invocation, source: str, gone: GoneFiles) -> tuple[list[str], tuple[str, ...]]:
-    """The option for the port, and what cannot be kept of it."""
-    asked = invocation.assignments.get("PORT")
-    if asked is not None:
-        return ([] if "$" in asked or "%" in asked else ["-p", asked]), ()
-    listens = gone.port_of(source)
-    if listens is None or listens.number == _NEXT_PORT:
-        return [], ()
-    if not listens.from_environment:
-        return ["-p", str(listens.number)], ()
-    return [], (
-        f"where PORT is not set, the server listened on {listens.number} and Next listens on {_NEXT_PORT}: set PORT "
-        f"there, or add -p {listens.number}",
-    )
 
 
 def _end(invocation: Invocation) -> int:

@@ -21,6 +21,7 @@ _LONGEST = 1 << 18
 _SHELL_FILE = re.compile(
     r"(^|/)(\.husky/[^/]+|[Mm]akefile|justfile|Taskfile\.ya?ml|lefthook\.ya?ml|[^/]+\.(sh|bash|mk))$"
 )
+_DEPLOYMENT = re.compile(r"(^|/)(ecosystem|pm2|process)[\w.-]*\.[cm]?[jt]s$")
 _COMMENT = re.compile(r"\s*(//|#|\*|/\*)")
 _ROOTS = ("..", "../..", "../../..")
 # They run a task wherever there is one of that name, and do without where there is none.
@@ -43,18 +44,6 @@ def calls(text: str, name: str) -> bool:
     return _pattern(name).search(text) is not None
 
 
-def is_named(view: AppView, name: str) -> bool:
-    """Whether any file but package.json names a script, documentation too; or a workspace around the app."""
-    pattern, needle = _pattern(name), name.encode()
-    for path in view.paths:
-        if path == MANIFEST or is_lock_file(path):
-            continue
-        data = view.read(path) or b""
-        if needle in data and len(data) <= _LONGEST and pattern.search(data.decode(errors="replace")):
-            return True
-    return any(True for _ in _workspace_callers(view, [name]))
-
-
 def callers(view: AppView, names: Iterable[str]) -> Iterator[Caller]:
     """Those who call one of these scripts: code, hooks, Makefiles, shell scripts, the workspace around the app.
 
@@ -64,7 +53,7 @@ def callers(view: AppView, names: Iterable[str]) -> Iterator[Caller]:
     if not names:
         return
     for path in view.paths:
-        if not (path.endswith(SOURCE_SUFFIXES) or _SHELL_FILE.search(path)):
+        if not (path.endswith(SOURCE_SUFFIXES) or _SHELL_FILE.search(path)) or _DEPLOYMENT.search(path):
             continue
         data = view.read(path) or b""
         if len(data) > _LONGEST:
@@ -75,6 +64,19 @@ def callers(view: AppView, names: Iterable[str]) -> Iterator[Caller]:
                 if line:
                     yield Caller(path, line, name, is_needed=True)
     yield from _workspace_callers(view, names)
+
+
+def names_folder(view: AppView, folder: str) -> bool:
+    """Whether any file but manifests, ignore files, compiler settings and documents names something in a folder."""
+    pattern = re.compile(rf"(?<![\w./@-])(?:\./)?{re.escape(folder)}/")
+    for path in view.paths:
+        name = PurePosixPath(path).name
+        if name == MANIFEST or is_lock_file(path) or "tsconfig" in name or name.endswith(("ignore", ".md")):
+            continue
+        data = view.read(path) or b""
+        if len(data) <= _LONGEST and folder.encode() in data and pattern.search(data.decode(errors="replace")):
+            return True
+    return False
 
 
 def _calling_line(text: str, name: str) -> int:

@@ -50,18 +50,17 @@ _SEPARATOR = r"(?<![\w./@-]){}(?![\w/@-])"
 
 @dataclass
 class Reduction:
-    """What is left of a script: None for nothing. `notes` are what its owner should know; `sources` the files that
-    went and that it ran or built.
-    """
+    """What is left of a script: None for nothing. `sources` are the files that went and that it ran or built."""
 
     text: str | None
-    notes: list[str] = field(default_factory=list)
     sources: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
 class ScriptReducer:
-    """`manager` is the package manager; `by_config` what nodemon runs by its own settings, "" if there are none."""
+    """`manager` is the package manager; `by_config` what nodemon runs by its settings; `ports` those of the servers
+    that went; `idle_projects` compiler settings that stay, whose output nothing runs any more.
+    """
 
     gone: GoneFiles
     outputs: Outputs
@@ -69,6 +68,7 @@ class ScriptReducer:
     manager: str = "npm"
     by_config: Mapping[str, str] = field(default_factory=dict)
     ports: frozenset[int] = frozenset()
+    idle_projects: frozenset[str] = frozenset()
 
     def with_removed(self, removed: frozenset[str]) -> ScriptReducer:
         return replace(self, names=ScriptNames(self.names.scripts, removed))
@@ -84,7 +84,8 @@ class ScriptReducer:
         plain = text.replace("\\", "/")
         files = [path for path in self.gone.paths if re.search(_SEPARATOR.format(re.escape(path)), plain)]
         stems = [path for path in self.gone.sources if posixpath.splitext(path)[0] in plain and "/" in path]
-        built = [path for path in self.outputs.files if path in plain]
+        words = re.split(r"[\s\"'`;&|()=]+", plain)
+        built = [word for word in words if self.gone.source_of(word, "", self.outputs) is not None]
         scripts = [name for name in self.names.removed if _calls(text, name)]
         return next(iter(sorted([*files, *stems, *built, *scripts])), None)
 
@@ -102,6 +103,7 @@ class _Line:
     facts: ScriptReducer
     script: str
     found: Reduction
+    open: tuple[str, ...] = ()
 
     def reduce(self, text: str) -> str | None:
         line = parse_line(text)
@@ -168,12 +170,22 @@ class _Line:
             return None
         prefix = self._prefix(line, invocation)
         if result.only is not None:
-            return f"{prefix}{self.facts.manager} run {result.only}"
+            return prefix + self._in_place(result.only, stands_alone=not prefix and len(line.commands) == 1)
         if not result.text.startswith(head):  # one command alone, without its runner
             if prefix and (other := parse_line(result.text)) is not None and len(other.commands) > 1:
                 raise Unclear("variables are set for several commands")
             return prefix + result.text
         return result.text
+
+    def _in_place(self, script: str, *, stands_alone: bool) -> str:
+        """The one script that is left of a list: its own command, or a call of it where the two would differ."""
+        scripts = self.facts.names.scripts
+        if f"pre{script}" not in scripts and f"post{script}" not in scripts and script not in self.open:
+            inner = _Line(self.facts, script, self.found, (*self.open, script)).reduce(scripts[script])
+            line = parse_line(inner or "")
+            if inner is not None and line is not None and (stands_alone or len(line.commands) == 1):
+                return inner
+        return f"{self.facts.manager} run {script}"
 
     def _tasks(self, head: str, line: CommandLine, invocation: Invocation) -> TaskList | None:
         return reduce_tasks(invocation.program, head, invocation.arguments, line.word, self.facts.names)
@@ -225,9 +237,7 @@ class _Line:
         self.found.sources.add(source)
         if source not in self.facts.gone.next_servers:
             return None
-        made = next_command(line, invocation, file, self.script, source, self.facts.gone)
-        self.found.notes += made.notes
-        return made.text
+        return next_command(line, invocation, file, self.script, source, self.facts.gone)
 
     def _run_by_option(
         self, raw: str, line: CommandLine, invocation: Invocation, command: str, folder: str
@@ -248,6 +258,8 @@ class _Line:
         project = project_of(invocation)
         if project is not None:
             path = posixpath.normpath(posixpath.join(folder, project))
+            if path in self.facts.idle_projects:
+                return None
             gone = {path, f"{path}/tsconfig.json", f"{path}.json"} & self.facts.gone.paths
             if gone and not any(self.facts.gone.view.exists(p) for p in (path, f"{path}/tsconfig.json")):
                 return None
@@ -330,10 +342,10 @@ class _Line:
             return raw
         if not left:
             return None
-        if len(left) == 1:
-            prefix = self._prefix(line, invocation)
-            return f"{prefix}{self.facts.manager} run {left[0]}"
-        new = quoted(f"/{tidy_regex(regex, names)}/", word.quote or '"')
+        tidied = tidy_regex(regex, names)
+        if tidied == regex:
+            return raw
+        new = quoted(f"/{tidied}/", word.quote or '"')
         return " ".join(new if w == word else line.word(w) for w in self._words(invocation))
 
     def _unknown(self, raw: str, invocation: Invocation, folder: str) -> str | None:

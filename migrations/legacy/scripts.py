@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from migrations.engine.edits import Edits
 from migrations.engine.packages import detect_package_manager
 from migrations.legacy.command_line import parse_line
-from migrations.legacy.gone_files import Outputs, gone_files
+from migrations.legacy.gone_files import Outputs, compiled_to, gone_files
 from migrations.legacy.invocations import invocation_of
 from migrations.legacy.manifest import MANIFEST, line_of_key, scripts_of
 from migrations.legacy.pieces import Found, Piece
 from migrations.legacy.runners import COMPILERS, RUNNERS, entries_of, out_file_of, out_folder_of, project_of, run_file
-from migrations.legacy.script_callers import callers, calls, is_named
+from migrations.legacy.script_callers import callers, names_folder
 from migrations.legacy.script_names import ScriptNames, Unclear
 from migrations.legacy.script_reduction import Reduction, ScriptReducer
 from migrations.legacy.traces import has_trace
@@ -28,9 +27,6 @@ if TYPE_CHECKING:
     from migrations.legacy.pieces import LegacyApp
 
 _NODEMON = "nodemon.json"
-_ONE_CALL = re.compile(r"(?:npm|pnpm|yarn|bun) (?:run )?([^\s&|;-][^\s&|;]*)")
-# npm, platforms and people call these by name.
-_WELL_KNOWN = frozenset({"dev", "start", "build", "test", "lint", "preview", "serve", "prod", "check", "typecheck"})
 
 
 @dataclass
@@ -39,7 +35,6 @@ class _Outcome:
 
     texts: dict[str, str | None] = field(default_factory=dict)
     whys: dict[str, str] = field(default_factory=dict)
-    notes: dict[str, list[str]] = field(default_factory=dict)
     unclear: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -59,7 +54,6 @@ def clean_scripts(app: LegacyApp) -> Found:
     outcome = _outcome(_reducer(app, scripts), scripts)
     if not (outcome.texts or outcome.unclear) or not has_trace(app):
         return Found()
-    _put_in_place(app, scripts, outcome)
     edits = Edits(app.view)
     for name, text in outcome.texts.items():
         if text is None:
@@ -81,7 +75,8 @@ def _reducer(app: LegacyApp, scripts: Mapping[str, str]) -> ScriptReducer:
     except UsageError:  # two could be meant; every one of them has `run`
         manager = "npm"
     names = ScriptNames(scripts)
-    return ScriptReducer(gone, outputs, names, manager, _run_by_config(app), gone.ports | ports)
+    idle = _idle_projects(app, scripts, gone, outputs)
+    return ScriptReducer(gone, outputs, names, manager, _run_by_config(app), gone.ports | ports, idle)
 
 
 def _outcome(reducer: ScriptReducer, scripts: Mapping[str, str]) -> _Outcome:
@@ -110,7 +105,6 @@ def _one_round(reducer: ScriptReducer, scripts: Mapping[str, str]) -> _Outcome:
         if found.text != text:
             outcome.texts[name] = found.text
             outcome.whys[name] = _why(found)
-            outcome.notes[name] = found.notes
     return outcome
 
 
@@ -122,62 +116,12 @@ def _why(found: Reduction) -> str:
     return "it is for the WebSocket server only"
 
 
-def _put_in_place(app: LegacyApp, scripts: Mapping[str, str], outcome: _Outcome) -> None:
-    """A script that has come down to one call of another becomes that, where nobody else calls the other."""
-    for name, text in list(outcome.texts.items()):
-        call = _ONE_CALL.fullmatch(text) if text is not None else None
-        if call is None or outcome.texts.get(name) is None:
-            continue
-        other = call[1]
-        command = outcome.texts.get(other, scripts.get(other))
-        if command is None or not _is_for_one(app, scripts, outcome, name, other, command):
-            continue
-        outcome.texts[name] = command
-        outcome.whys[name] = f"becomes `{command}`"
-        outcome.notes[name] = [*outcome.notes.get(name, []), *outcome.notes.pop(other, [])]
-        outcome.texts[other] = None
-        outcome.whys[other] = f"{name} is the same now, and nothing else calls it"
-
-
-def _is_for_one(
-    app: LegacyApp, scripts: Mapping[str, str], outcome: _Outcome, caller: str, name: str, command: str
-) -> bool:
-    """Whether `caller` alone calls the script `name`, so that its command can stand there in its place."""
-    if name in _WELL_KNOWN or parse_line(command) is None or f"pre{name}" in scripts or f"post{name}" in scripts:
-        return False
-    names = ScriptNames(scripts, frozenset({name}))
-    for other, written in scripts.items():
-        text = outcome.texts.get(other, written)
-        if other in (caller, name) or text is None:
-            continue
-        if calls(text, name) or re.search(rf"[:\s\"']{re.escape(name)}(?![\w:-])", text) or _globs(text, name, names):
-            return False
-    return not is_named(app.view, name)
-
-
-def _globs(text: str, name: str, names: ScriptNames) -> bool:
-    """Whether a pattern in a command line calls a script."""
-    for word in re.split(r"[\s\"']+", text):
-        pattern = word.split(":", 1)[1] if re.match(r"(npm|pnpm|yarn|bun):", word) else word
-        if "*" in pattern or (pattern.startswith("/") and pattern.endswith("/")):
-            kind: Any = "regex" if pattern.startswith("/") else "wildcard"
-            try:
-                if name in names.matching(pattern.strip("/"), kind):
-                    return True
-            except Unclear:
-                return True
-    return False
-
-
 def _pieces(app: LegacyApp, outcome: _Outcome) -> list[Piece]:
     pieces = []
     for name, text in outcome.texts.items():
         line = line_of_key(app.before, MANIFEST, "scripts", name)
         action: Any = "remove" if text is None else "rewrite"
         pieces.append(Piece(MANIFEST, line, f"script {name}", action, outcome.whys[name]))
-        pieces += [
-            Piece(MANIFEST, line, f"script {name}: the port", "by-hand", note) for note in outcome.notes.get(name, [])
-        ]
     for caller in callers(app.view, outcome.removed):
         if not caller.is_needed:
             why = f"take {caller.name} out there: the script goes"
@@ -220,6 +164,23 @@ def _made_by(scripts: Mapping[str, str], gone: GoneFiles) -> tuple[Outputs, froz
                 ports.update(int(v) for k, v in invocation.assignments.items() if k.endswith("PORT") and v.isdigit())
     kept = tuple(folder.removeprefix("./").rstrip("/") for folder in folders if folder)
     return Outputs(kept, files), frozenset(ports - {3000})
+
+
+def _idle_projects(app: LegacyApp, scripts: Mapping[str, str], gone: GoneFiles, outputs: Outputs) -> frozenset[str]:
+    """Compiler settings that stay, from whose output folder scripts ran files that went and nothing runs any other."""
+    idle = set()
+    for invocation in _invocations(scripts):
+        project = project_of(invocation)
+        if invocation.program != "tsc" or project is None or not project.endswith(".json") or not gone.sources:
+            continue
+        folder = out_folder_of(invocation) or compiled_to(app.view, project.removeprefix("./"))
+        words = [word.text.removeprefix("./") for other in _invocations(scripts) for word in other.arguments]
+        inside = [word for word in words if folder and word.startswith(f"{folder}/")]
+        if folder and inside and all(gone.source_of(word, "", outputs) for word in inside):
+            mentions = sum(text.count(f"{folder}/") for text in scripts.values())
+            if mentions == len(inside) and not names_folder(app.view, folder):
+                idle.add(project.removeprefix("./"))
+    return frozenset(idle)
 
 
 def _invocations(scripts: Mapping[str, str]) -> Iterator[Invocation]:

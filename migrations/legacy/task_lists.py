@@ -28,6 +28,7 @@ _CONCURRENTLY_VALUES = words_of(
     "--max-processes -s --success --restart-tries --restart-after --default-input-target --hide --cwd --kill-signal "
     "--ks --teardown --kill-timeout --pad-prefix"
 )
+_CALL = re.compile(r"(?:npm run|(?:pnpm|yarn|bun)(?: run)?) ([\w:.-]+)")
 _SHORTENED = re.compile(r"(npm|yarn|pnpm|bun|node|deno):(\S+)(.*)", re.DOTALL)
 
 
@@ -67,7 +68,7 @@ def reduce_tasks(
     if not left:
         return TaskList(None)
     words = _without_empty_groups(kept) if program.startswith("npm-run-all") else [text for text, _ in kept]
-    only = left[0] if len(left) == 1 and not passes_on and "{" not in " ".join(words) else None
+    only = left[0] if len(left) == 1 and not passes_on and not re.search(r"\{[\d@*]", " ".join(words)) else None
     return TaskList(" ".join([head, *words]), only)
 
 
@@ -178,7 +179,9 @@ def _entry(word: Word, written: str, names: ScriptNames, reduce_line: Callable[[
         line = reduce_line(word.text)
         if line is None:
             return _Entry(written, None, None, size=0, lost=(0,))
-        return _Entry(written, written if line == word.text else quoted(line, word.quote or '"'), line)
+        call = _CALL.fullmatch(line)
+        script = call[1] if call is not None and call[1] in names.scripts else None
+        return _Entry(written, written if line == word.text else quoted(line, word.quote or '"'), line, script)
     runner, name, arguments = shortened[1], shortened[2], shortened[3]
     if not is_pattern(name):
         if names.is_gone(name):

@@ -30,7 +30,7 @@ from migrations.legacy.invocations import invocation_of, program_name
         "diff <(a) <(b)",
         "node .\\dist\\server.js",
         "# tsx server.ts",
-        "concurrently \"next dev",
+        'concurrently "next dev',
         "tsx 'server.ts",
         "next dev\ntsx server.ts",
     ],
@@ -49,7 +49,7 @@ def test_what_is_not_known_is_not_guessed_at(text: str) -> None:
         ("a & b &", [["a"], ["b"]], ["&", "&"]),
         ("a; b;", [["a"], ["b"]], [";", ";"]),
         ("a | b", [["a"], ["b"]], ["|", ""]),
-        ('concurrently "next dev" \'tsx a.ts\'', [["concurrently", "next dev", "tsx a.ts"]], [""]),
+        ("concurrently \"next dev\" 'tsx a.ts'", [["concurrently", "next dev", "tsx a.ts"]], [""]),
         (r'x "a \"b\" c"', [["x", 'a "b" c']], [""]),
         ('--names="a,b" x', [["--names=a,b", "x"]], [""]),
         ("tsx a.ts > log.txt 2>&1 & next dev", [["tsx", "a.ts", ">", "log.txt", "2>&1"], ["next", "dev"]], ["&", ""]),
@@ -119,7 +119,7 @@ def test_the_name_of_a_scoped_package_is_kept() -> None:
         ("next dev", "", '"next dev"'),
         ("next dev", "'", "'next dev'"),
         ("it's", "'", '"it\'s"'),
-        ('say "x" $Y', '"', '"say \\"x\\" \\$Y"'),
+        ('say "x" $Y', '"', '"say \\"x\\" $Y"'),
     ],
 )
 def test_a_text_becomes_one_word(text: str, quote: str, word: str) -> None:
