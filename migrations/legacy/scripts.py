@@ -51,7 +51,7 @@ def clean_scripts(app: LegacyApp) -> Found:
     scripts = scripts_of(app.view)
     if not scripts:
         return Found()
-    outcome = _outcome(_reducer(app, scripts), scripts)
+    outcome = _outcome(script_reducer(app, scripts), scripts)
     if not (outcome.texts or outcome.unclear) or not has_trace(app):
         return Found()
     edits = Edits(app.view)
@@ -67,7 +67,7 @@ def clean_scripts(app: LegacyApp) -> Found:
     return Found(tuple(pieces), tuple(needs), edits.changes())
 
 
-def _reducer(app: LegacyApp, scripts: Mapping[str, str]) -> ScriptReducer:
+def script_reducer(app: LegacyApp, scripts: Mapping[str, str]) -> ScriptReducer:
     gone = gone_files(app)
     outputs, ports = _made_by(scripts, gone)
     try:
