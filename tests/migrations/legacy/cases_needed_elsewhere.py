@@ -54,6 +54,36 @@ server.listen(3001);
 """
 _PROD = "src/server/prodServer.ts"
 _PROD_TEXT = STARTER[_PROD]
+_TLS = swap(
+    _PROD_TEXT,
+    (
+        "import { createServer } from 'http';\n",
+        "import { readFileSync } from 'fs';\nimport { createServer } from 'https';\n",
+    ),
+    (
+        "  const server = createServer(async",
+        "  const tls = { key: readFileSync('key.pem'), cert: readFileSync('cert.pem') };\n"
+        "  const server = createServer(tls, async",
+    ),
+)
+_GAME = swap(
+    _PROD_TEXT,
+    ("new WebSocketServer({ server })", "new WebSocketServer({ noServer: true })"),
+    (
+        "  server.listen(port);\n",
+        """\
+  const game = new WebSocketServer({ noServer: true });
+  game.on('connection', (socket) => {
+    socket.on('message', (data) => socket.send(data.toString()));
+  });
+  server.on('upgrade', (req, socket, head) => {
+    const target = req.url === '/game' ? game : wss;
+    target.handleUpgrade(req, socket, head, (ws) => target.emit('connection', ws, req));
+  });
+  server.listen(port);
+""",
+    ),
+)
 _JOBS = """\
 export function startJobs() {
   setInterval(() => console.log('tidy up'), 60_000);
@@ -124,6 +154,47 @@ _SERVERS_THAT_DO_MORE = (
             _PROD: "import './otel';\n" + _PROD_TEXT,
         },
         needs=((_PROD, "import './otel'"),),
+    ),
+    Case(
+        "a Next.js server with certificates of its own",
+        {**STARTER, _PROD: _TLS},
+        needs=((_PROD, "readFileSync('key.pem')"),),
+    ),
+    Case(
+        "a Next.js server that sets headers of its own",
+        {
+            **STARTER,
+            _PROD: swap(
+                _PROD_TEXT,
+                (
+                    "    if (!req.url) return;\n",
+                    "    if (!req.url) return;\n    res.setHeader('X-Frame-Options', 'DENY');\n",
+                ),
+            ),
+        },
+        needs=((_PROD, "X-Frame-Options"),),
+    ),
+    Case(
+        "a Next.js server with another WebSocket of its own",
+        {**STARTER, _PROD: _GAME},
+        needs=((_PROD, "socket.send("),),
+    ),
+    Case(
+        "a server that does something every minute",
+        {
+            **T3,
+            "src/server/sessions.ts": "export const dropOldSessions = () => Promise.resolve();\n",
+            "src/server/ws-server.ts": swap(
+                T3["src/server/ws-server.ts"],
+                (
+                    'import { createTRPCContext } from "~/server/api/trpc";\n',
+                    'import { createTRPCContext } from "~/server/api/trpc";\n'
+                    'import { dropOldSessions } from "~/server/sessions";\n',
+                ),
+                ('process.on("SIGTERM"', 'setInterval(() => void dropOldSessions(), 60_000);\n\nprocess.on("SIGTERM"'),
+            ),
+        },
+        needs=(("src/server/ws-server.ts", "setInterval("),),
     ),
     # `next start` would listen on 3000.
     Case(

@@ -105,6 +105,12 @@ _SCRIPTS = (
         '    "dev": "npm run dev:ws & npm run dev:next",\n' + _NEXT + _DEV_WS,
         '    "dev": "npm run dev:next",\n' + _NEXT,
     ),
+    _scripts(
+        "scripts of yarn",
+        '    "dev": "concurrently \\"yarn:dev:*\\"",\n' + _NEXT + _DEV_WS,
+        _DEV + _NEXT,
+        "concurrently",
+    ),
     # Of a pattern, one is left: nothing breaks, and nothing was there for the server alone.
     _scripts(
         "pnpm with a pattern of names",
@@ -332,6 +338,16 @@ import ws from "ws";
 neonConfig.webSocketConstructor = ws;
 
 export const pool = new Pool({ connectionString: process.env.DATABASE_URL });
+""",
+        },
+    ),
+    _kept_package(
+        "a type of ws elsewhere",
+        {
+            "src/lib/size.ts": """\
+import type { RawData } from "ws";
+
+export const sizeOf = (data: RawData) => (Array.isArray(data) ? data.length : data.byteLength);
 """,
         },
     ),

@@ -44,12 +44,12 @@ const { createServer } = require("http");
 const next = require("next");
 const { WebSocketServer } = require("ws");
 const { applyWSSHandler } = require("@trpc/server/adapters/ws");
+const { appRouter } = require("./src/server/api/root");
 
 const app = next({ dev: process.env.NODE_ENV !== "production" });
 const handle = app.getRequestHandler();
 
-app.prepare().then(async () => {
-  const { appRouter } = await import("./src/server/api/root.js");
+app.prepare().then(() => {
   const server = createServer((req, res) => handle(req, res));
   const wss = new WebSocketServer({ server });
   applyWSSHandler({ wss, router: appRouter, createContext: () => ({}) });
@@ -60,9 +60,9 @@ _JS_APP = {
     **without(T3, _SERVER),
     "server.cjs": _JS_SERVER,
     "package.json": swap(
-        drop(T3["package.json"], '"dev:ws"', '"tsx"'),
-        ('"dev": "next dev --turbo"', '"dev": "node server.cjs"'),
-        ('"start": "next start"', '"start": "NODE_ENV=production node server.cjs"'),
+        drop(T3["package.json"], '"dev:ws"'),
+        ('"dev": "next dev --turbo"', '"dev": "tsx server.cjs"'),
+        ('"start": "next start"', '"start": "NODE_ENV=production tsx server.cjs"'),
     ),
 }
 
@@ -87,12 +87,21 @@ _SERVERS = (
             **{path: text for path, text in T3_AFTER.items() if path != _SERVER},
             "server.cjs": None,
             "package.json": swap(
-                drop(_JS_APP["package.json"], '"ws"', '"@types/ws"'),
-                ('"dev": "node server.cjs"', '"dev": "next dev"'),
-                ('"start": "NODE_ENV=production node server.cjs"', '"start": "NODE_ENV=production next start"'),
+                drop(_JS_APP["package.json"], '"ws"', '"@types/ws"', '"tsx"'),
+                ('"dev": "tsx server.cjs"', '"dev": "next dev"'),
+                ('"start": "NODE_ENV=production tsx server.cjs"', '"start": "NODE_ENV=production next start"'),
             ),
         },
         (("server.cjs", "remove"), ("package.json", "rewrite")),
+    ),
+    Case(
+        "an app without src",
+        {path.removeprefix("src/"): text.replace("src/", "") for path, text in STARTER.items()},
+        {
+            path.removeprefix("src/"): None if text is None else text.replace("src/", "")
+            for path, text in STARTER_AFTER.items()
+        },
+        (("server/prodServer.ts", "remove"), ("server/wssDevServer.ts", "remove")),
     ),
     _server_case(
         "a server made with ws.Server",
