@@ -60,7 +60,7 @@ def callers(view: AppView, names: Iterable[str]) -> Iterator[Caller]:
             continue
         for name in names:
             if name.encode() in data:
-                line = _calling_line(data.decode(errors="replace"), name)
+                line = _calling_line(data.decode(errors="replace"), name, is_code=path.endswith(SOURCE_SUFFIXES))
                 if line:
                     yield Caller(path, line, name, is_needed=True)
     yield from _workspace_callers(view, names)
@@ -79,9 +79,14 @@ def names_folder(view: AppView, folder: str) -> bool:
     return False
 
 
-def _calling_line(text: str, name: str) -> int:
-    """The first line that calls a script and is no comment; 0 if none does."""
-    for match in _call(name).finditer(text):
+def _calling_line(text: str, name: str, *, is_code: bool) -> int:
+    """The first line that calls a script and is no comment; 0 if none does. In code, a string that is nothing but a
+    name with a colon is taken for one that something calls.
+    """
+    found = list(_call(name).finditer(text))
+    if is_code and ":" in name:
+        found += re.finditer(rf"[\"'`]{re.escape(name)}(?=[\"'`])", text)
+    for match in sorted(found, key=lambda match: match.start()):
         start = text.rfind("\n", 0, match.start()) + 1
         if not _COMMENT.match(text[start : match.end()]):
             return text.count("\n", 0, match.end()) + 1
