@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from migrations.discovery.procedures import is_test
 from migrations.discovery.trpc_client import Place, definition_of, property_of, trpc_name, unwrapped
 from migrations.engine.syntax import find_all, text_of
-from migrations.legacy.module_names import ModuleName, module_names
+from migrations.legacy.module_names import module_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tree_sitter import Node
 
     from migrations.discovery.layout import Layout
     from migrations.engine.source import SourceFile
@@ -41,14 +43,33 @@ def _calls_handler(file: SourceFile) -> bool:
 
 
 def ws_links(view: AppView) -> Iterator[Place]:
-    """Where clients have a link to a WebSocket server."""
+    """Where clients have a link to a WebSocket server that more goes through than subscriptions."""
     for file in view.sources("wsLink"):
         if is_test(file.path):
             continue
         for call in find_all(file.root, "call_expression"):
             function = call.child_by_field_name("function")
-            if function is not None and trpc_name(file, function) == "wsLink":
+            is_link = function is not None and trpc_name(file, function) == "wsLink"
+            if is_link and not _is_for_subscriptions(file, call):
                 yield Place(file, call)
+
+
+def _is_for_subscriptions(file: SourceFile, link: Node) -> bool:
+    """Whether a link is the side of a splitLink that subscriptions alone go through."""
+    node: Node | None = link
+    while node is not None and node.type != "program":
+        outer = node.parent
+        call = outer.parent.parent if outer is not None and outer.parent is not None else None
+        function = call.child_by_field_name("function") if call is not None and call.type == "call_expression" else None
+        if outer is not None and function is not None and trpc_name(file, function) == "splitLink":
+            condition = property_of(outer, "condition")
+            key = node.child_by_field_name("key")
+            test = text_of(condition) if condition is not None else ""
+            return (
+                key is not None and text_of(key) == "true" and re.search(r"===?\s*[\"']subscription", test) is not None
+            )
+        node = outer
+    return False
 
 
 def asks_elsewhere(view: AppView) -> Place | None:
@@ -77,5 +98,6 @@ def router_key(view: AppView, layout: Layout, file: SourceFile, options: Place) 
     made = definition_of(view, layout, Place(file, router)) if router.type != "call_expression" else None
     if made is not None:
         return made.file.path, made.node.start_byte
-    module: ModuleName | None = module_names(file).get(text_of(router))
-    return (module.specifier, module.imported) if module is not None else None
+    module = module_names(file).get(text_of(router))
+    is_package = module is not None and layout.resolve(file.path, module.specifier) is None
+    return (module.specifier, module.imported) if module is not None and is_package else None
