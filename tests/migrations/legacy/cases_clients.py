@@ -48,7 +48,7 @@ CLIENTS = (
             ("tsconfig.server.json", "remove"),
             ("next.config.js", "rewrite"),
             (".env", "rewrite"),
-            ("package.json", "rewrite"),
+            ("package.json", "remove"),
         ),
     ),
     t3_case(
@@ -58,7 +58,7 @@ CLIENTS = (
             ("src/server/ws-server.ts", "remove"),
             ("src/env.js", "rewrite"),
             (".env.example", "rewrite"),
-            ("package.json", "rewrite"),
+            ("package.json", "remove"),
         ),
     ),
     _starter_case(
@@ -178,7 +178,7 @@ CLIENTS = (
                 ),
             ),
         },
-        ((_CLIENT, "rewrite"), ("src/server/ws-server.ts", "remove"), ("package.json", "rewrite")),
+        ((_CLIENT, "rewrite"), ("src/server/ws-server.ts", "remove"), ("package.json", "remove")),
     ),
     _t3_client(
         "a ternary in the list of links",

@@ -242,6 +242,22 @@ export function Online() {
     ),
 )
 
+_CLIENTS_ELSEWHERE = (
+    # A mobile app in another repository, or the web app in the next package: it cannot be seen from here.
+    Case(
+        "a server whose clients are elsewhere",
+        without(
+            T3,
+            "src/trpc/react.tsx",
+            "src/trpc/query-client.ts",
+            "src/app/page.tsx",
+            "src/app/layout.tsx",
+            "src/app/_components/chat.tsx",
+        ),
+        needs=(("src/server/ws-server.ts", "= applyWSSHandler({"),),
+    ),
+)
+
 _UNREADABLE_CLIENTS = (
     Case(
         "links that come out of a function of another package",
@@ -314,4 +330,4 @@ function getBaseUrl() {
     ),
 )
 
-NEEDED = (*_LIVE_CLIENTS, *_UNREADABLE_CLIENTS)
+NEEDED = (*_LIVE_CLIENTS, *_CLIENTS_ELSEWHERE, *_UNREADABLE_CLIENTS)

@@ -11,7 +11,7 @@ _PACKAGE = "package.json"
 _T3_PACKAGE = T3[_PACKAGE]
 _DEV = '    "dev": "next dev --turbo",\n'
 _DEV_WS = '    "dev:ws": "tsx watch src/server/ws-server.ts",\n'
-_REWRITTEN: Told = ((_PACKAGE, "rewrite"),)
+_SHORTER: Told = ((_PACKAGE, "remove"),)
 _ESLINT = '    "lint": "eslint src"\n'
 _TYPES = '    "@types/ws": "^8.18.0",\n'
 
@@ -23,7 +23,7 @@ def _scripts(name: str, before: str, after: str, *packages: str) -> Case:
         name,
         {_PACKAGE: swap(_T3_PACKAGE, (_DEV + _DEV_WS, before), (_TYPES, _TYPES + added))},
         {_PACKAGE: swap(T3_PACKAGE_AFTER, (_DEV, after))},
-        _REWRITTEN,
+        _SHORTER,
     )
 
 
@@ -35,7 +35,7 @@ def _kept_scripts(name: str, before: str, after: str, package: str) -> Case:
         name,
         {_PACKAGE: swap(_T3_PACKAGE, (_DEV + _DEV_WS, before), (types, types + line))},
         {_PACKAGE: swap(T3_PACKAGE_AFTER, (_DEV, after), (types, types + line))},
-        _REWRITTEN,
+        _SHORTER,
     )
 
 
@@ -143,7 +143,7 @@ _SCRIPTS = (
             ),
         },
         {**STARTER_AFTER, _PACKAGE: drop(STARTER_PACKAGE_AFTER, '"build:1-next"')},
-        _REWRITTEN,
+        _SHORTER,
     ),
     Case(
         "a build whose server comes first",
@@ -161,7 +161,7 @@ _SCRIPTS = (
                 ('"build": "cross-env NODE_ENV=production next build"', '"build": "next build"'),
             ),
         },
-        _REWRITTEN,
+        _SHORTER,
     ),
     Case(
         "a start script with a variable of its own",
@@ -182,7 +182,7 @@ _SCRIPTS = (
                 ('    "cross-env": ', '    "dotenv": "^16.4.0",\n    "cross-env": '),
             ),
         },
-        _REWRITTEN,
+        _SHORTER,
     ),
 )
 
@@ -219,7 +219,7 @@ _BUILDS = (
                 ('    "typescript": ', '    "tsx": "^4.19.3",\n    "typescript": '),
             ),
         },
-        (*_REWRITTEN, ("tsconfig.server.json", "keep")),
+        (*_SHORTER, ("tsconfig.server.json", "keep")),
     ),
     t3_case(
         "a tsconfig that leaves the server out",
@@ -322,7 +322,7 @@ def _kept_package(name: str, files: dict[str, str], *, tsx: bool = False, ws: bo
         after = drop(after, '"tsx"')
     if not ws:
         after = drop(after, '"ws"', '"@types/ws"')
-    return t3_case(name, files, {_PACKAGE: after}, ((_PACKAGE, "rewrite"), (_PACKAGE, "keep")))
+    return t3_case(name, files, {_PACKAGE: after}, ((_PACKAGE, "remove"), (_PACKAGE, "keep")))
 
 
 _SEED = '    "typecheck": "tsc --noEmit"\n  },\n  "prisma": {\n    "seed": "tsx prisma/seed.ts"\n  },\n'
@@ -377,7 +377,7 @@ export const sizeOf = (data: RawData) => (Array.isArray(data) ? data.length : da
                 ('    "typescript": ', '    "tsx": "^4.19.3",\n    "typescript": '),
             )
         },
-        ((_PACKAGE, "rewrite"), (_PACKAGE, "keep")),
+        ((_PACKAGE, "remove"), (_PACKAGE, "keep")),
     ),
     t3_case(
         "tsx in a workflow",
@@ -412,7 +412,7 @@ export const sizeOf = (data: RawData) => (Array.isArray(data) ? data.length : da
                 ),
             )
         },
-        _REWRITTEN,
+        _SHORTER,
     ),
     # npm refuses to install where `$ws` names no dependency.
     t3_case(

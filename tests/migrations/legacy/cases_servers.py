@@ -20,7 +20,7 @@ def _first_user(variant: str) -> Case:
     [server] = [path for path in files if path.endswith("server/ws-server.ts")]
     after = {server: None, "package.json": drop(files["package.json"], '"ws"', '"@types/ws"')}
     return Case(f"the first user's app after its migrations, {variant}", files, after,
-                ((server, "remove"), ("package.json", "rewrite")))  # fmt: skip
+                ((server, "remove"), ("package.json", "remove")))  # fmt: skip
 
 
 def _server_case(name: str, text: str) -> Case:
@@ -72,13 +72,13 @@ _SERVERS = (
         "a server that is commented out, line by line",
         _ONLY_A_COMMENT,
         {_SERVER: None, "package.json": T3_PACKAGE_AFTER},
-        ((_SERVER, "remove"), ("package.json", "rewrite")),
+        ((_SERVER, "remove"), ("package.json", "remove")),
     ),
     Case(
         "a server that is commented out as a whole",
         {**_ONLY_A_COMMENT, _SERVER: f"/*\n{_SERVER_TEXT}*/\n"},
         {_SERVER: None, "package.json": T3_PACKAGE_AFTER},
-        ((_SERVER, "remove"), ("package.json", "rewrite")),
+        ((_SERVER, "remove"), ("package.json", "remove")),
     ),
     Case(
         "a JavaScript server that is the whole Next.js server in development too",
@@ -92,7 +92,7 @@ _SERVERS = (
                 ('"start": "NODE_ENV=production tsx server.cjs"', '"start": "NODE_ENV=production next start"'),
             ),
         },
-        (("server.cjs", "remove"), ("package.json", "rewrite")),
+        (("server.cjs", "remove"), ("package.json", "remove")),
     ),
     Case(
         "an app without src",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tests.migrations.legacy.app_starter import STARTER, STARTER_AFTER, STARTER_CLIENT, STARTER_CLIENT_AFTER
-from tests.migrations.legacy.app_t3 import T3, T3_CLIENT, T3_PACKAGE_AFTER
-from tests.migrations.legacy.apps import swap, without
+from tests.migrations.legacy.app_t3 import T3, T3_CLIENT
+from tests.migrations.legacy.apps import swap
 from tests.migrations.legacy.cases import Case, t3_case
 
 _PACKAGE = "package.json"
@@ -342,7 +342,7 @@ def _formatted(name: str, change: object, *paths: str) -> Case:
         name,
         {path: change(text) if path in paths else text for path, text in base.files.items()},
         {path: change(text) if text is not None and path in paths else text for path, text in base.after.items()},
-        tuple((path, "rewrite") for path in paths if base.after.get(path) is not None),
+        tuple((path, "rewrite") for path in paths if base.after.get(path) is not None and path != _PACKAGE),
     )
 
 
@@ -358,8 +358,9 @@ _FORMATS = (
     _formatted("tabs", _tabs, _CLIENT, _PACKAGE, "src/env.js"),
     _formatted("four spaces", lambda text: _tabs(text).replace("\t", "    "), _CLIENT, _PACKAGE, "src/env.js"),
     _formatted("single quotes and no semicolons", _standard, _CLIENT, "src/env.js", "src/server/ws-server.ts"),
-    _formatted("no final newlines", lambda text: text.removesuffix("\n"), _CLIENT, _PACKAGE, "src/env.js",
-               ".env.example"),
+    _formatted(
+        "no final newlines", lambda text: text.removesuffix("\n"), _CLIENT, _PACKAGE, "src/env.js", ".env.example"
+    ),
     _formatted("a byte order mark", lambda text: "\ufeff" + text, _CLIENT, "src/env.js"),
     t3_case(
         "generated copies of the server",
@@ -368,13 +369,6 @@ _FORMATS = (
             ".next/server/ws.js": "createWSClient({ url: 'ws://localhost:3001' });\n",
         },
     ),
-    Case(
-        "a server without client, scripts or keys",
-        {**without(T3, _CLIENT, "src/app/page.tsx", "src/app/layout.tsx", "src/app/_components/chat.tsx", "src/env.js",
-                   ".env.example", "next.config.js"),
-         _PACKAGE: swap(T3[_PACKAGE], ('    "dev:ws": "tsx watch src/server/ws-server.ts",\n', ""))},
-        {"src/server/ws-server.ts": None, _PACKAGE: T3_PACKAGE_AFTER},
-    ),
-)  # fmt: skip
+)
 
 SURROUNDINGS = (*_ENVIRONMENT, *_DEPLOYMENTS, *_FORMATS)
