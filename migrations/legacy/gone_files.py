@@ -54,6 +54,15 @@ class GoneFiles(Memo):
                 return candidate
         return self._compiled_source(path, outputs)
 
+    def is_path_of(self, word: str, folder: str, outputs: Outputs) -> bool:
+        """Whether a word that may be anything is a path of a file that went; no bare name, no folder that stays."""
+        if "/" not in word and "." not in word:
+            return False
+        inside = posixpath.normpath(posixpath.join(folder, word)) + "/"
+        return self.source_of(word, folder, outputs) is not None and not any(
+            path.startswith(inside) for path in self.view.paths
+        )
+
     def is_missing_server(self, word: str, folder: str) -> bool:
         """Whether a word names a TypeScript file that was not there before either, and that was a WebSocket server by
         its name: what runs it cannot run.

@@ -187,7 +187,9 @@ def imported_packages(file: SourceFile) -> frozenset[str]:
 
 def _names_something(text: str, at: int) -> bool:
     """Whether a string in settings is the value of a property that says a name or a protocol, not a package."""
-    return re.search(r"(\bname|\bprotocol|\btitle|\bid)[\"']?\s*:\s*$|[!=]=\s*$", text[max(at - 40, 0) : at]) is not None
+    return (
+        re.search(r"(\bname|\bprotocol|\btitle|\bid)[\"']?\s*:\s*$|[!=]=\s*$", text[max(at - 40, 0) : at]) is not None
+    )
 
 
 def _starts(text: str, program: str) -> list[int]:

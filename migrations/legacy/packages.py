@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 # Settings that name packages, and may go on doing so when the package is not there.
 _MENTIONS = ("onlyBuiltDependencies", "neverBuiltDependencies", "trustedDependencies", "overrides", "resolutions")
+# What the app is made of, whoever imports it.
+_FRAMEWORK = re.compile(r"(next|react|react-dom|typescript)$|@trpc/")
 _WORKSPACE = "pnpm-workspace.yaml"
 
 
@@ -149,7 +151,12 @@ class _Cleaning:
                 imported |= imported_packages(file)
         for name in sorted(imported & set(self.listed)):
             known = name in SOCKET_PACKAGES or name in HELPERS or name in LIBRARIES
-            if known or self.now.first(name) is not None or wanted_beside(self.app.view, name, self.listed) is not None:
+            if (
+                known
+                or _FRAMEWORK.match(name)
+                or self.now.first(name) is not None
+                or wanted_beside(self.app.view, name, self.listed) is not None
+            ):
                 continue
             section = next(iter(sections_with(self.app.before, name)), "dependencies")
             line = line_of_key(self.app.before, MANIFEST, section, name)

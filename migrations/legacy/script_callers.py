@@ -66,6 +66,16 @@ def callers(view: AppView, names: Iterable[str]) -> Iterator[Caller]:
     yield from _workspace_callers(view, names)
 
 
+def shell_lines(view: AppView) -> Iterator[tuple[str, int, str]]:
+    """Path, number and text of every line of a shell script, hook or Makefile that is no comment."""
+    for path in view.paths:
+        if _SHELL_FILE.search(path):
+            text = (view.read(path) or b"").decode(errors="replace")
+            for number, line in enumerate(text.splitlines(), 1):
+                if not _COMMENT.match(line):
+                    yield path, number, line
+
+
 def names_folder(view: AppView, folder: str) -> bool:
     """Whether any file but manifests, ignore files, compiler settings and documents names something in a folder."""
     pattern = re.compile(rf"(?<![\w./@-])(?:\./)?{re.escape(folder)}/")

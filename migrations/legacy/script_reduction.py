@@ -85,7 +85,7 @@ class ScriptReducer:
         files = [path for path in self.gone.paths if re.search(_SEPARATOR.format(re.escape(path)), plain)]
         stems = [path for path in self.gone.sources if posixpath.splitext(path)[0] in plain and "/" in path]
         words = re.split(r"[\s\"'`;&|()=]+", plain)
-        built = [word for word in words if self.gone.source_of(word, "", self.outputs) is not None]
+        built = [word for word in words if self.gone.is_path_of(word, "", self.outputs)]
         scripts = [name for name in self.names.removed if _calls(text, name)]
         return next(iter(sorted([*files, *stems, *built, *scripts])), None)
 
@@ -351,9 +351,9 @@ class _Line:
     def _unknown(self, raw: str, invocation: Invocation, folder: str) -> str | None:
         """A command that stays, if nothing in it went. Raises Unclear if something did."""
         for word in invocation.arguments:
-            source = self._source(word.text.partition("=")[2] or word.text, folder)
-            if source is not None:
-                raise Unclear(f"it gives {source} to {invocation.program}")
+            path = word.text.partition("=")[2] or word.text
+            if self.facts.gone.is_path_of(path, folder, self.facts.outputs):
+                raise Unclear(f"it gives {path} to {invocation.program}")
             takes_it = invocation.program in SCRIPT_TAKERS and word.text in self.facts.names.removed
             inside = " " in word.text and self.facts.mentioned(word.text)
             if takes_it or inside:

@@ -13,7 +13,7 @@ from migrations.legacy.invocations import invocation_of
 from migrations.legacy.manifest import MANIFEST, line_of_key, scripts_of
 from migrations.legacy.pieces import Found, Piece
 from migrations.legacy.runners import COMPILERS, RUNNERS, entries_of, out_file_of, out_folder_of, project_of, run_file
-from migrations.legacy.script_callers import callers, names_folder
+from migrations.legacy.script_callers import callers, names_folder, shell_lines
 from migrations.legacy.script_names import ScriptNames, Unclear
 from migrations.legacy.script_reduction import Reduction, ScriptReducer
 from migrations.legacy.traces import has_trace
@@ -51,8 +51,10 @@ def clean_scripts(app: LegacyApp) -> Found:
     scripts = scripts_of(app.view)
     if not scripts:
         return Found()
-    outcome = _outcome(script_reducer(app, scripts), scripts)
-    if not (outcome.texts or outcome.unclear) or not has_trace(app):
+    reducer = script_reducer(app, scripts)
+    outcome = _outcome(reducer, scripts)
+    started = _started_by_shell(app, reducer) if app.gone else []
+    if not (outcome.texts or outcome.unclear or started) or not has_trace(app):
         return Found()
     edits = Edits(app.view)
     for name, text in outcome.texts.items():
@@ -60,7 +62,7 @@ def clean_scripts(app: LegacyApp) -> Found:
             edits.remove_json(MANIFEST, ("scripts", name))
         else:
             edits.set_json(MANIFEST, ("scripts", name), text)
-    pieces, needs = _pieces(app, outcome), _needs(app, outcome)
+    pieces, needs = _pieces(app, outcome), [*_needs(app, outcome), *started]
     if _is_idle_nodemon(app, {**scripts, **outcome.texts}):
         edits.delete(_NODEMON)
         pieces.append(Piece(_NODEMON, 0, "nodemon's settings", "remove", "no script runs nodemon any more"))
@@ -140,6 +142,17 @@ def _needs(app: LegacyApp, outcome: _Outcome) -> list[Piece]:
             why = f"take the call out by hand, then run this again: package.json will have no script {caller.name}"
             needs.append(Piece(caller.file, caller.line, f"calls the script {caller.name}", "keep", why))
     return needs
+
+
+def _started_by_shell(app: LegacyApp, reducer: ScriptReducer) -> list[Piece]:
+    """Shell scripts, hooks and Makefiles that run files that went."""
+    found = []
+    for path, number, line in shell_lines(app.view):
+        mentioned = reducer.mentioned(line)
+        if mentioned is not None:
+            why = f"take {mentioned} out there by hand, then run this again"
+            found.append(Piece(path, number, f"names {mentioned}", "keep", why))
+    return found
 
 
 def _made_by(scripts: Mapping[str, str], gone: GoneFiles) -> tuple[Outputs, frozenset[int]]:

@@ -35,11 +35,19 @@ FILES: dict[str, bytes] = {
     "ws.mjs": SOCKETS,
     "tsconfig.server.json": SETTINGS,
     "tsconfig.json": b'{"compilerOptions": {"noEmit": true}}',
+    "src/server/index.ts": SOCKETS,
+    "src/server/trpc.ts": b"export const x = 1;",
     "src/pages/index.tsx": b"export default () => null;",
     "src/worker.ts": b"console.log(1);",
     "scripts/seed.ts": b"console.log(2);",
 }
-GONE = ("src/server/wssDevServer.ts", "src/server/prodServer.ts", "ws.mjs", "tsconfig.server.json")
+GONE = (
+    "src/server/wssDevServer.ts",
+    "src/server/index.ts",
+    "src/server/prodServer.ts",
+    "ws.mjs",
+    "tsconfig.server.json",
+)
 
 WSS = "cross-env PORT=3001 tsx watch src/server/wssDevServer.ts --tsconfig tsconfig.server.json"
 PROD = "cross-env NODE_ENV=production node dist/server/prodServer.js"
@@ -88,6 +96,7 @@ UNTOUCHED: dict[str, Scripts] = {
     "an empty script": {"prepare": ""},
     "odd spacing": {"dev": "next  dev  ", "x": " echo hi"},
     "a built file with a source that stays": {"start:worker": "node dist/worker.js"},
+    "a folder that the server stood in": {"lint": "eslint src/server", "up": "docker compose up server"},
     "a URL": {"open": "open-cli http://localhost:3001"},
 }  # fmt: skip
 
@@ -302,6 +311,7 @@ CASES: dict[str, tuple[Scripts, Scripts]] = {
          "c": "npx tsx src/server/wssDevServer", "dev": "next dev"},
         {"dev": "next dev"},
     ),
+    "a folder with an index": ({"ws": "tsx watch src/server", "dev": "next dev"}, {"dev": "next dev"}),
     "another folder": ({"ws": "cd src/server && tsx wssDevServer.ts", "dev": "next dev"}, {"dev": "next dev"}),
     "node's own watch and run": (
         {"ws": "node --watch --env-file=.env ws.mjs", "dev": "node --run ws & next dev"},
@@ -416,7 +426,8 @@ def test_a_script_that_is_not_understood_is_a_need(name: str) -> None:
 def test_nothing_else_in_package_json_moves() -> None:
     text = (
         '{\r\n\t"name":   "web",\r\n\t"scripts": {\r\n\t\t"dev:wss": "tsx src/server/wssDevServer.ts",\r\n'
-        '\t\t"lint" : "eslint  .  \\u0026 echo \\u00e9",\r\n\t\t"start": "NODE_ENV=production node dist/prodServer.js"\r\n'
+        '\t\t"lint" : "eslint  .  \\u0026 echo \\u00e9",\r\n'
+        '\t\t"start": "NODE_ENV=production node dist/prodServer.js"\r\n'
         '\t},\r\n\t"files": [ "a",\r\n\t"b" ]\r\n}'
     )
     expected = text.replace('"dev:wss": "tsx src/server/wssDevServer.ts",\r\n\t\t', "").replace(
@@ -472,11 +483,18 @@ def test_compiler_settings_whose_output_is_still_used_go_on(files: dict[str, byt
 
 
 CALLS: dict[str, tuple[str, bytes, int]] = {
+    "a program that starts a list": ("scripts/dev.mjs", b'for (const name of ["dev:wss", "x"]) run(name);', 1),
     "a program that starts it": ("scripts/tunnel.ts", b'const a = 1;\nstart("pnpm", ["dev:wss"], env);\n', 2),
     "Playwright's web server": (
         "playwright.config.ts",
         b'export default { webServer: { command: "npm run dev:wss" } };',
         1,
+    ),
+    "a shell script that runs the server": ("dev.sh", b"set -e\nnpx tsx src/server/wssDevServer.ts &\n", 2),
+    "a shell script that runs what was built": (
+        "run.sh",
+        b"# node dist/server/prodServer.js\nnode dist/server/prodServer.js",
+        2,
     ),
     "a hook of git": (".husky/pre-push", b"npm run dev:wss\n", 1),
     "a Makefile": ("Makefile", b"# pnpm dev:wss\ndev:\n\tpnpm dev:wss\n", 3),
