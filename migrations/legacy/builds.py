@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from migrations.engine.view import AppView
     from migrations.legacy.pieces import LegacyApp
 
-_MAIN = ("tsconfig.json", "jsconfig.json")
+_FOUND_BY_NAME = "tsconfig.json"  # editors and Next.js take it for the files of its folder
 _LISTS = ("files", "include", "exclude")
 
 
@@ -84,9 +84,8 @@ class _Builds:
         configs = list(tsconfigs(self._view))
         removed: set[str] = set()
         for config in configs:
-            if config.path in _MAIN or not any(config.covers(path) for path in self._gone):
-                continue
-            if not self._is_for_server(config):
+            covers_gone = any(config.covers(path) for path in self._gone)
+            if config.path == _FOUND_BY_NAME or not covers_gone or not self._is_for_server(config):
                 continue
             user = user_of(self._view, config, self._gone)
             if user is not None:
@@ -107,7 +106,7 @@ class _Builds:
     def _is_for_server(self, config: Tsconfig) -> bool:
         """Whether it is there to compile the server, or covers nothing any more."""
         covered = [path for path in self._view.paths if path.endswith(SOURCE_SUFFIXES) and config.covers(path)]
-        return config.emits or not covered
+        return not covered or (config.emits and posixpath.basename(config.path) != _FOUND_BY_NAME)
 
     def _shorten(self, config: Tsconfig) -> None:
         """Take single files that went out of the lists of settings that stay."""

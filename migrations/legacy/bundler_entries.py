@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 Fate: TypeAlias = Literal["shorten", "remove", "unknown"]
 
-_WRAPPERS = frozenset({"resolve", "join", "defineConfig", "fileURLToPath"})
 _QUIET = frozenset({"import_statement", "comment", "empty_statement", "lexical_declaration", "variable_declaration"})
 
 
@@ -61,9 +60,10 @@ def _names(file: SourceFile, node: Node, gone: frozenset[str]) -> bool:
 
 def _entry(file: SourceFile, node: Node, named: list[Node]) -> Entry:
     value = _with_path_calls(node)
-    container, member = value.parent, value
+    member = value
+    container = value.parent
     if container is not None and container.type == "pair":
-        container, member = container.parent, container
+        member, container = container, container.parent
         # `entry: "..."` is no list of entries: the object has it among its other settings.
         if container is None or not _is_entries(container):
             return Entry(file, node, _whole(file, value))
@@ -77,12 +77,9 @@ def _entry(file: SourceFile, node: Node, named: list[Node]) -> Entry:
 
 def _with_path_calls(node: Node) -> Node:
     """The text with the `path.resolve(...)` around it."""
-    while True:
-        arguments = node.parent
-        call = arguments.parent if arguments is not None and arguments.type == "arguments" else None
-        if call is None or not _is_path_call(call):
-            return node
-        node = call
+    arguments = node.parent
+    call = arguments.parent if arguments is not None and arguments.type == "arguments" else None
+    return _with_path_calls(call) if call is not None and _is_path_call(call) else node
 
 
 def _is_path_call(call: Node) -> bool:

@@ -9,6 +9,7 @@ from migrations.discovery.procedures import is_test
 from migrations.engine.edits import Edits
 from migrations.engine.syntax import find_all, text_of
 from migrations.legacy.pieces import Found, Piece
+from migrations.legacy.socket_data import moves_to_sse, socket_data
 from migrations.legacy.unused_code import Removal, declared_name
 from migrations.legacy.ws_types import NEEDLES, SocketTypes, outer_unions, union_members
 
@@ -38,7 +39,7 @@ def clean_contexts(app: LegacyApp) -> Found:
         return Found()
     edits = Edits(app.view)
     pieces: list[Piece] = []
-    needs: list[Piece] = []
+    needs = list(socket_data(app))
     for file in app.view.sources("ContextFn"):
         if any(needle in file.data for needle in NEEDLES) and not is_test(file.path):
             context = _Context(app, file)
@@ -183,18 +184,24 @@ class _Context:
                 ):
                     self.needs.append(self._asks(node, "keep"))
             elif node.type == "member_expression":
-                name, owner = text_of(node.child_by_field_name("property") or node), node.child_by_field_name("object")
-                if owner is not None and re.search(r"(^|\.)res$", text_of(owner)) and name in _OF_A_SOCKET:
-                    self.needs.append(self._asks(node, "keep"))
-                elif name == "connectionParams":
-                    self.pieces.append(self._asks(node, "by-hand"))
+                self._check_member(node)
             elif self._tells_sockets(node):
                 self.pieces.append(self._asks(node, "by-hand"))
+
+    def _check_member(self, node: Node) -> None:
+        name, owner = text_of(node.child_by_field_name("property") or node), node.child_by_field_name("object")
+        is_socket = owner is not None and re.search(r"(^|\.)res$", text_of(owner)) and name in _OF_A_SOCKET
+        if is_socket or (name == "connectionParams" and moves_to_sse(self._app)):
+            self.needs.append(self._asks(node, "keep"))
+        elif name == "connectionParams":
+            self.pieces.append(self._asks(node, "by-hand"))
 
     def _asks(self, node: Node, action: str) -> Piece:
         what = "code for WebSocket connections in the context"
         if action == "keep":
-            return self._piece(self._line(node), what, "keep", "it needs their type: take it out, then run this again")
+            return self._piece(
+                self._line(node), what, "keep", "it needs what they give: take it out, then run this again"
+            )
         return self._piece(self._line(node), what, "by-hand", "no connection comes any more: take it out")
 
     def _tells_sockets(self, node: Node) -> bool:
@@ -239,6 +246,15 @@ def find_bars(union: Node) -> list[Node]:
         elif child.type == "union_type":
             found += find_bars(child)
     return sorted(found, key=lambda node: node.start_byte)
+
+
+def _type_guard(union: Node) -> Node | None:
+    """The `x is A` of the function of whose parameter a union is the type."""
+    node: Node | None = union
+    while node is not None and node.type not in _FUNCTIONS:
+        node = node.parent
+    returned = node.child_by_field_name("return_type") if node is not None else None
+    return returned if returned is not None and "predicate" in returned.type else None
 
 
 def _unwrapped(node: Node) -> str:

@@ -99,5 +99,6 @@ def router_key(view: AppView, layout: Layout, file: SourceFile, options: Place) 
     if made is not None:
         return made.file.path, made.node.start_byte
     module = module_names(file).get(text_of(router))
-    is_package = module is not None and layout.resolve(file.path, module.specifier) is None
+    is_package = module is not None and re.match(r"[a-z]|@[\w-]", module.specifier) is not None
+    is_package = is_package and module is not None and layout.resolve(file.path, module.specifier) is None
     return (module.specifier, module.imported) if module is not None and is_package else None

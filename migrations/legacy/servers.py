@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from migrations.discovery.procedures import is_test
 from migrations.discovery.trpc_client import Place
 from migrations.engine.edits import Edits
+from migrations.engine.packages import MANIFEST
 from migrations.engine.syntax import find_all, text_of
 from migrations.legacy.adapter import NEEDLES, adapter_calls
 from migrations.legacy.bundlers import is_bundler_config
@@ -43,7 +44,9 @@ _RUN_BY_HOST = re.compile(r"(^|/)(ecosystem|pm2|process)[\w.-]*\.[cm]?[jt]s$")
 _TOOL_CONFIG = re.compile(
     r"(^|/)\.?(eslint|prettier|jest|vitest|knip|lint-staged|commitlint|stylelint)[\w.-]*\.[cm]?[jt]s$"
 )
+_CLIENTS = re.compile(rb"[\"']@trpc/(client|next|react-query|tanstack-react-query|react)\\b")
 _OUT_FOLDERS = ("dist", "build", "out")
+_SECTIONS = ("dependencies", "devDependencies", "peerDependencies")
 
 
 def find_servers(view: AppView, layout: Layout) -> tuple[LegacyServer, ...]:
@@ -73,6 +76,7 @@ def clean_servers(app: LegacyApp) -> Found:
     for server in going:
         needs += _users(app, server.file.path, paths)
     live = [server for server in going if not server.is_commented]
+    needs += _of_other_apps(app, live)
     needs += _unserved(app, live)
     needs += _other_routers(app, live)
     only_used = only_used_by(view, layout, [server.file.path for server in live])
@@ -185,6 +189,28 @@ def _is_seen_to_elsewhere(file: SourceFile) -> bool:
 
 def _need(path: str, line: int, what: str, do: str) -> Piece:
     return Piece(path, line, what, "keep", f"{do}, then run this again")
+
+
+def _of_other_apps(app: LegacyApp, live: Sequence[LegacyServer]) -> Iterator[Piece]:
+    """The servers of a package that is no Next.js app, or has no tRPC client: they serve other apps."""
+    is_next = "next" in _dependencies(app.view) or any("next.config." in path for path in app.view.paths)
+    has_client = any(_CLIENTS.search(file.data) for file in app.before.sources("@trpc/") if not is_test(file.path))
+    if is_next and has_client:
+        return
+    lacks = "a tRPC client" if is_next else "Next.js"
+    for server in live:
+        yield _need(
+            server.file.path,
+            server.line,
+            f"the WebSocket server of an app without {lacks}: who uses it cannot be seen from here",
+            "remove it by hand once nobody does",
+        )
+
+
+def _dependencies(view: AppView) -> set[str]:
+    manifest = view.json(MANIFEST)
+    sections = [manifest.get(key) for key in _SECTIONS] if isinstance(manifest, dict) else []
+    return {name for section in sections if isinstance(section, dict) for name in section}
 
 
 def _unserved(app: LegacyApp, live: Sequence[LegacyServer]) -> Iterator[Piece]:
