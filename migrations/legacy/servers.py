@@ -44,7 +44,7 @@ _RUN_BY_HOST = re.compile(r"(^|/)(ecosystem|pm2|process)[\w.-]*\.[cm]?[jt]s$")
 _TOOL_CONFIG = re.compile(
     r"(^|/)\.?(eslint|prettier|jest|vitest|knip|lint-staged|commitlint|stylelint)[\w.-]*\.[cm]?[jt]s$"
 )
-_CLIENTS = re.compile(rb"[\"']@trpc/(client|next|react-query|tanstack-react-query|react)\\b")
+_CLIENTS = re.compile(rb"[\"']@trpc/(client|next|react-query|tanstack-react-query|react)\b")
 _OUT_FOLDERS = ("dist", "build", "out")
 _SECTIONS = ("dependencies", "devDependencies", "peerDependencies")
 
