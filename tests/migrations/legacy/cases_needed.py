@@ -288,6 +288,32 @@ _UNREADABLE_CLIENTS = (
         },
         needs=(("src/trpc/react.tsx", "op.context.live"),),
     ),
+    # Who the user is was said when the socket was opened; over HTTP nobody would say it.
+    Case(
+        "a socket that is opened with a token, and carries everything",
+        {
+            **STARTER,
+            "src/utils/trpc.ts": swap(
+                STARTER_CLIENT,
+                (
+                    "    url: WS_URL,\n",
+                    "    url: WS_URL,\n    connectionParams: () => ({ token: localStorage.getItem('token') }),\n",
+                ),
+            ),
+        },
+        needs=(("src/utils/trpc.ts", "connectionParams"),),
+    ),
+    Case(
+        "a socket whose address has a token, and which carries everything",
+        {
+            **STARTER,
+            "src/utils/trpc.ts": swap(
+                STARTER_CLIENT,
+                ("    url: WS_URL,\n", "    url: () => `${WS_URL}?token=${localStorage.getItem('token')}`,\n"),
+            ),
+        },
+        needs=(("src/utils/trpc.ts", "?token="),),
+    ),
     # What stands there for the server cannot be asked for by a browser: APP_URL is not public.
     Case(
         "an HTTP link that only the server can use",

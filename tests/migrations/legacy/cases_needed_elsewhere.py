@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.migrations.legacy.app_starter import STARTER
 from tests.migrations.legacy.app_t3 import T3
-from tests.migrations.legacy.apps import swap
+from tests.migrations.legacy.apps import drop, swap, without
 from tests.migrations.legacy.cases import Case
 
 _EXPRESS = """\
@@ -205,6 +205,37 @@ _SERVERS_THAT_DO_MORE = (
 )
 
 _RUN_ELSEWHERE = (
+    # Somebody may ask for the route so that the server starts; and whoever does gets an answer.
+    Case(
+        "a route of Next.js starts the server",
+        {
+            **without(T3, "src/server/ws-server.ts"),
+            "src/pages/api/socket.ts": """\
+import { applyWSSHandler } from "@trpc/server/adapters/ws";
+import type { NextApiRequest, NextApiResponse } from "next";
+import { WebSocketServer } from "ws";
+
+import { appRouter } from "~/server/api/root";
+import { createTRPCContext } from "~/server/api/trpc";
+
+let wss: WebSocketServer | undefined;
+
+export default function handler(_req: NextApiRequest, res: NextApiResponse) {
+  if (!wss) {
+    wss = new WebSocketServer({ port: 3001 });
+    applyWSSHandler({
+      wss,
+      router: appRouter,
+      createContext: () => createTRPCContext({ headers: new Headers() }),
+    });
+  }
+  res.end();
+}
+""",
+            "package.json": drop(T3["package.json"], '"dev:ws"', '"tsx"'),
+        },
+        needs=(("src/pages/api/socket.ts", "    applyWSSHandler({"),),
+    ),
     Case(
         "a shell script runs the server",
         {
@@ -356,6 +387,59 @@ Restart=always
 """,
         },
         needs=(("deploy/tidewater.service", "ExecStart"),),
+    ),
+    Case(
+        "a Makefile runs the server",
+        {**T3, "Makefile": "dev:\n\tnpm run dev:ws & npm run dev\n"},
+        needs=(("Makefile", "npm run dev:ws"),),
+    ),
+    Case(
+        "a git hook builds the server",
+        {**STARTER, ".husky/pre-push": "npm run lint\nnpm run build:2-server\n"},
+        needs=((".husky/pre-push", "build:2-server"),),
+    ),
+    Case(
+        "a blueprint runs the server's build",
+        {
+            **STARTER,
+            "render.yaml": "services:\n  - type: web\n    name: tidewater\n    buildCommand: npm ci && npm run build\n"
+            "    startCommand: node dist/server/prodServer.js\n",
+        },
+        needs=(("render.yaml", "startCommand"),),
+    ),
+    Case(
+        "a Kubernetes deployment runs the server's build",
+        {
+            **STARTER,
+            "k8s/web.yaml": """\
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: tidewater
+spec:
+  template:
+    spec:
+      containers:
+        - name: web
+          image: registry.example.com/tidewater
+          command: ["node", "dist/server/prodServer.js"]
+""",
+        },
+        needs=(("k8s/web.yaml", "command:"),),
+    ),
+    Case(
+        "the start script runs the server many times",
+        {
+            **STARTER,
+            "package.json": swap(
+                STARTER["package.json"],
+                (
+                    "cross-env NODE_ENV=production node dist/server/prodServer.js",
+                    "pm2-runtime start dist/server/prodServer.js -i max",
+                ),
+            ),
+        },
+        needs=(("package.json", "pm2-runtime"),),
     ),
 )
 

@@ -186,6 +186,67 @@ _SCRIPTS = (
     ),
 )
 
+
+def _start(name: str, before: str, after: str) -> Case:
+    old = '"start": "cross-env NODE_ENV=production node dist/server/prodServer.js"'
+    new = '"start": "cross-env NODE_ENV=production next start"'
+    return Case(
+        name,
+        {**STARTER, _PACKAGE: swap(STARTER[_PACKAGE], (old, f'"start": "{before}"'))},
+        {**STARTER_AFTER, _PACKAGE: swap(STARTER_PACKAGE_AFTER, (new, f'"start": "{after}"'))},
+        _SHORTER,
+    )
+
+
+_STARTS = (
+    _start(
+        "a start script of Windows",
+        "set NODE_ENV=production && node dist/server/prodServer.js",
+        "set NODE_ENV=production && next start",
+    ),
+    _start(
+        "a start script that migrates first",
+        "prisma migrate deploy && NODE_ENV=production node dist/server/prodServer.js",
+        "prisma migrate deploy && NODE_ENV=production next start",
+    ),
+    _start("a start script that names an env file", "node --env-file=.env dist/server/prodServer.js", "next start"),
+    _start(
+        "a start script with options for Node.js",
+        "NODE_OPTIONS='--max-old-space-size=4096' node dist/server/prodServer.js",
+        "NODE_OPTIONS='--max-old-space-size=4096' next start",
+    ),
+    _scripts(
+        "concurrently after something else",
+        '    "dev": "npm run db:up && concurrently \\"next dev --turbo\\" \\"npm run dev:ws\\"",\n'
+        + _DEV_WS
+        + '    "db:up": "docker compose up -d db",\n',
+        '    "dev": "npm run db:up && next dev --turbo",\n    "db:up": "docker compose up -d db",\n',
+        "concurrently",
+    ),
+    _scripts(
+        "a build of the server after every install",
+        _DEV
+        + _DEV_WS
+        + '    "build:ws": "esbuild src/server/ws-server.ts --bundle --platform=node --outfile=dist/ws.js",\n'
+        '    "postinstall": "npm run build:ws",\n    "start:ws": "node dist/ws.js",\n',
+        _DEV,
+        "esbuild",
+    ),
+    _scripts(
+        "a start of both",
+        _DEV + _DEV_WS + '    "start:all": "run-p start start:ws",\n    "start:ws": "tsx src/server/ws-server.ts",\n',
+        _DEV + '    "start:all": "next start",\n',
+        "npm-run-all",
+    ),
+)
+
+_ESLINTRC = """\
+{
+  "parserOptions": {
+    "project": ["./tsconfig.json", "./tsconfig.server.json"]
+  }
+}
+"""
 _WORKER = "setInterval(() => console.log('working'), 1000);\n"
 _TSUP = """\
 import { defineConfig } from "tsup";
@@ -220,6 +281,25 @@ _BUILDS = (
             ),
         },
         (*_SHORTER, ("tsconfig.server.json", "keep")),
+    ),
+    Case(
+        "a server tsconfig that the linter reads too",
+        {**STARTER, ".eslintrc.json": _ESLINTRC},
+        {**STARTER_AFTER, ".eslintrc.json": swap(_ESLINTRC, (', "./tsconfig.server.json"', ""))},
+        (("tsconfig.server.json", "remove"), (".eslintrc.json", "rewrite")),
+    ),
+    Case(
+        "a server tsconfig under another name",
+        {
+            **{
+                path.replace("tsconfig.server.json", "server.tsconfig.json"): text.replace(
+                    "tsconfig.server.json", "server.tsconfig.json"
+                )
+                for path, text in STARTER.items()
+            },
+        },
+        {path.replace("tsconfig.server.json", "server.tsconfig.json"): text for path, text in STARTER_AFTER.items()},
+        (("server.tsconfig.json", "remove"),),
     ),
     t3_case(
         "a tsconfig that leaves the server out",
@@ -440,4 +520,4 @@ export const sizeOf = (data: RawData) => (Array.isArray(data) ? data.length : da
     ),
 )
 
-SCRIPTS = (*_SCRIPTS, *_BUILDS, *_PACKAGES)
+SCRIPTS = (*_SCRIPTS, *_STARTS, *_BUILDS, *_PACKAGES)
