@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from migrations.engine.view import AppView
 
 _LONGEST_CHAIN = 8
-_NAME = re.compile(r"(^|/)tsconfig([.-][\w.-]+)?\.json$")
+_NAME = re.compile(r"(^|/)[\w.-]*tsconfig[\w.-]*\.json$")
 _PROSE = re.compile(
     r"\.(md|mdx|txt|rst|svg|snap|log)$|(^|/)(LICENSE|CHANGELOG|\.gitignore|\.dockerignore|\.prettierignore)"
 )

@@ -18,7 +18,7 @@ from migrations.legacy.http_side import asks_elsewhere, http_handlers, router_ke
 from migrations.legacy.only_used import is_taken_by_name, only_used_by
 from migrations.legacy.pieces import Found, LegacyServer, Piece
 from migrations.legacy.references import importers_of, named_in_code
-from migrations.legacy.server_work import Work, effect_of, work_of
+from migrations.legacy.server_work import effect_of, work_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from migrations.engine.source import SourceFile
     from migrations.engine.view import AppView
     from migrations.legacy.pieces import LegacyApp, ServerKind
+    from migrations.legacy.server_walk import Work
 
 _WHAT = {
     "sockets": "the WebSocket server for tRPC",
@@ -45,6 +46,8 @@ _TOOL_CONFIG = re.compile(
     r"(^|/)\.?(eslint|prettier|jest|vitest|knip|lint-staged|commitlint|stylelint)[\w.-]*\.[cm]?[jt]s$"
 )
 _CLIENTS = re.compile(rb"[\"']@trpc/(client|next|react-query|tanstack-react-query|react)\b")
+# A route that starts the server when it is asked; who asks names its path.
+_API_ROUTE = re.compile(r"(^|/)pages/api/")
 _OUT_FOLDERS = ("dist", "build", "out")
 _SECTIONS = ("dependencies", "devDependencies", "peerDependencies")
 
@@ -118,7 +121,7 @@ def _live(view: AppView, layout: Layout, file: SourceFile) -> LegacyServer | Non
     line = file.line_of(calls[0].start_byte)
     if any(call.type == "pair" for call in calls):
         return LegacyServer(file, line, "shared", does="serves tRPC over HTTP too (Fastify)", does_line=line)
-    if is_taken_by_name(file.path):
+    if is_taken_by_name(file.path) and not _API_ROUTE.search(file.path):
         return LegacyServer(file, line, "shared", does="is run by Next.js, which takes it by its name", does_line=line)
     work = _work(view, layout, file)
     if work.node is not None:
