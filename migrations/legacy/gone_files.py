@@ -44,7 +44,7 @@ class GoneFiles(Memo):
     def source_of(self, word: str, folder: str, outputs: Outputs) -> str | None:
         """The file that went and that a word of a command names, itself or as what it was compiled to; else None."""
         text = word.replace("\\", "/")
-        if not re.search(r"[\w\]]", text) or text.startswith(("-", "/", "$", "http:", "https:")):
+        if not self.paths or not re.search(r"[\w\]]", text) or text.startswith(("-", "/", "$", "http:", "https:")):
             return None
         path = posixpath.normpath(posixpath.join(folder, text))
         for candidate in _candidates(path):
@@ -71,7 +71,7 @@ class GoneFiles(Memo):
         if not path.endswith((".ts", ".mts", ".cts")) or path.startswith(("/", "../")):
             return False
         stem = posixpath.splitext(posixpath.basename(path))[0]
-        return is_server_name(stem) and not self.before.exists(path) and "*" not in path
+        return is_server_name(stem) and not self.before.exists(path) and not re.search(r"[*$%~{]", path)
 
     def _compiled_source(self, path: str, outputs: Outputs) -> str | None:
         stem, suffix = posixpath.splitext(path)

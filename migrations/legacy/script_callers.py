@@ -77,14 +77,23 @@ def shell_lines(view: AppView) -> Iterator[tuple[str, int, str]]:
 
 
 def names_folder(view: AppView, folder: str) -> bool:
-    """Whether any file but manifests, ignore files, compiler settings and documents names something in a folder."""
-    pattern = re.compile(rf"(?<![\w./@-])(?:\./)?{re.escape(folder)}/")
+    """Whether any file that does something names a file in a folder."""
+    return _is_in_any(view, folder, re.compile(rf"(?<![\w./@-])(?:\./)?{re.escape(folder)}/"))
+
+
+def names_word(view: AppView, word: str) -> bool:
+    """Whether any file that does something has a word in it."""
+    return _is_in_any(view, word, re.compile(rf"\b{re.escape(word)}\b"))
+
+
+def _is_in_any(view: AppView, needle: str, pattern: re.Pattern[str]) -> bool:
+    """Whether a pattern is found in a file other than manifests, documents, ignore files and compiler settings."""
     for path in view.paths:
         name = PurePosixPath(path).name
         if name == MANIFEST or is_lock_file(path) or "tsconfig" in name or name.endswith(("ignore", ".md")):
             continue
         data = view.read(path) or b""
-        if len(data) <= _LONGEST and folder.encode() in data and pattern.search(data.decode(errors="replace")):
+        if len(data) <= _LONGEST and needle.encode() in data and pattern.search(data.decode(errors="replace")):
             return True
     return False
 

@@ -59,7 +59,8 @@ class Reduction:
 @dataclass(frozen=True)
 class ScriptReducer:
     """`manager` is the package manager; `by_config` what nodemon runs by its settings; `ports` those of the servers
-    that went; `idle_projects` compiler settings that stay, whose output nothing runs any more.
+    that went; `idle_projects` compiler settings that stay, whose output nothing runs any more; `lost_variables` what
+    nothing reads any more.
     """
 
     gone: GoneFiles
@@ -69,6 +70,7 @@ class ScriptReducer:
     by_config: Mapping[str, str] = field(default_factory=dict)
     ports: frozenset[int] = frozenset()
     idle_projects: frozenset[str] = frozenset()
+    lost_variables: frozenset[str] = frozenset()
 
     def with_removed(self, removed: frozenset[str]) -> ScriptReducer:
         return replace(self, names=ScriptNames(self.names.scripts, removed))
@@ -117,12 +119,21 @@ class _Line:
         for number, command in enumerate(line.commands):
             invocation = invocation_of(command)
             raw = line.raw(number)
-            left.append(self._command(line, raw, invocation, folder))
+            left.append(self._without_variables(self._command(line, raw, invocation, folder), invocation))
             if invocation.program == "cd" and invocation.arguments:
                 folder = posixpath.normpath(posixpath.join(folder, invocation.arguments[0].text))
         if left == [line.raw(number) for number in range(len(left))]:
             return text
         return self._joined(line, left)
+
+    def _without_variables(self, text: str | None, invocation: Invocation) -> str | None:
+        """A command without the variables that nothing reads any more, and without what only set them."""
+        lost = self.facts.lost_variables & set(invocation.assignments)
+        if text is None or not lost:
+            return text
+        for name in lost:
+            text = re.sub(rf"(?<!\S){name}=(?:'[^']*'|\"[^\"]*\"|[^\s'\"])*\s+", "", text)
+        return re.sub(r"^((?:\w+=\S*\s+)*)(?:npx\s+)?cross-env\s+(?!\w+=)", r"\1", text)
 
     def _joined(self, line: CommandLine, left: list[str | None]) -> str | None:
         folders = (*self.facts.outputs.folders, *self.facts.gone.gone_out_folders)
@@ -318,7 +329,9 @@ class _Line:
         names = self.facts.names
         if name in names.removed:
             return None
-        if name in names.scripts or (not explicit and name in _OWN_COMMANDS):
+        if name in names.scripts:
+            return self._with_arguments(raw, line, invocation, words[0], folder)
+        if not explicit and name in _OWN_COMMANDS:
             return raw
         if explicit and invocation.program == "npm":
             return None if is_server_name(name) else raw
@@ -334,6 +347,21 @@ class _Line:
         if left is None or left == inner.text:
             return None if left is None else raw
         return self._prefix(line, invocation) + left
+
+    def _with_arguments(
+        self, raw: str, line: CommandLine, invocation: Invocation, name: Word, folder: str
+    ) -> str | None:
+        """A call of a script that stays. One that only prepares a command, such as `dotenv -e .env --`, is given one."""
+        behind = [word for word in invocation.arguments if word.start > name.start and word.text != "--"]
+        wrapper = parse_line(self.facts.names.scripts[name.text])
+        prepares = wrapper is not None and len(wrapper.commands) == 1 and not invocation_of(wrapper.commands[0]).program
+        if not behind or not prepares:
+            return self._unknown(raw, invocation, folder) if behind else raw
+        inner = line.text[behind[0].start : behind[-1].end]
+        left = self.reduce(inner)
+        if left is None or left == inner:
+            return None if left is None else raw
+        return raw.replace(inner, left)
 
     def _by_pattern(self, raw: str, line: CommandLine, invocation: Invocation, word: Word, regex: str) -> str | None:
         names = self.facts.names

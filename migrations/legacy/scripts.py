@@ -13,8 +13,8 @@ from migrations.legacy.invocations import invocation_of
 from migrations.legacy.manifest import MANIFEST, line_of_key, scripts_of
 from migrations.legacy.pieces import Found, Piece
 from migrations.legacy.runners import COMPILERS, RUNNERS, entries_of, out_file_of, out_folder_of, project_of, run_file
-from migrations.legacy.script_callers import callers, names_folder, shell_lines
-from migrations.legacy.script_names import ScriptNames, Unclear
+from migrations.legacy.script_callers import callers, names_folder, names_word, shell_lines
+from migrations.legacy.script_names import ScriptNames, Unclear, is_server_name
 from migrations.legacy.script_reduction import Reduction, ScriptReducer
 from migrations.legacy.traces import has_trace
 from relay_server.errors import UsageError
@@ -78,7 +78,9 @@ def script_reducer(app: LegacyApp, scripts: Mapping[str, str]) -> ScriptReducer:
         manager = "npm"
     names = ScriptNames(scripts)
     idle = _idle_projects(app, scripts, gone, outputs)
-    return ScriptReducer(gone, outputs, names, manager, _run_by_config(app), gone.ports | ports, idle)
+    return ScriptReducer(
+        gone, outputs, names, manager, _run_by_config(app), gone.ports | ports, idle, _lost_variables(app, scripts)
+    )
 
 
 def _outcome(reducer: ScriptReducer, scripts: Mapping[str, str]) -> _Outcome:
@@ -177,6 +179,12 @@ def _made_by(scripts: Mapping[str, str], gone: GoneFiles) -> tuple[Outputs, froz
                 ports.update(int(v) for k, v in invocation.assignments.items() if k.endswith("PORT") and v.isdigit())
     kept = tuple(folder.removeprefix("./").rstrip("/") for folder in folders if folder)
     return Outputs(kept, files), frozenset(ports - {3000})
+
+
+def _lost_variables(app: LegacyApp, scripts: Mapping[str, str]) -> frozenset[str]:
+    """Variables that scripts set and that the app read for its WebSockets before, and nothing of it does now."""
+    wanted = {name for i in _invocations(scripts) for name in i.assignments if is_server_name(name)}
+    return frozenset(name for name in wanted if names_word(app.before, name) and not names_word(app.view, name))
 
 
 def _idle_projects(app: LegacyApp, scripts: Mapping[str, str], gone: GoneFiles, outputs: Outputs) -> frozenset[str]:

@@ -193,13 +193,14 @@ def test_a_package_that_something_uses_stays_and_the_user_is_named(name: str) ->
 
 UNUSED: dict[str, Files] = {
     "a comment": {"src/a.ts": b'// import WebSocket from "ws";\n/* require("ws") */\n'},
-    "another package's name": {"src/a.ts": b'import a from "ws-utils";\nimport b from "./ws";\nimport c from "~/ws";\n'},
+    "another name": {"src/a.ts": b'import a from "ws-utils";\nimport b from "./ws";\nimport c from "~/ws";\n'},
     "a protocol": {"src/a.ts": b'const p = location.protocol === "https:" ? "wss" : "ws";\n'},
     "a protocol in settings": {"vite.config.ts": b'export default { hmr: { protocol: "ws" } };\n'},
     "a name in settings": {"ecosystem.config.js": b'module.exports = { apps: [{ name: "ws" }] };\n'},
     "a service": {"docker-compose.yml": b"services:\n  ws:\n    image: x\n"},
     "documentation": {"README.md": b"```sh\nnpm install ws\nnpx tsx a.ts\n```\n", "docs/a.md": b"require('ws')\n"},
-    "a kind of files": {"components.json": b'{"tsx": true}\n', "jest.config.js": b'module.exports = { e: ["ts", "tsx"] };\n',
+    "a kind of files": {"components.json": b'{"tsx": true}\n',
+                        "jest.config.js": b'module.exports = { e: ["ts", "tsx"] };\n',
                         "src/a.tsx": b'const a = <Code lang="tsx" />;\n'},
     "a commented line of a workflow": {".github/workflows/a.yml": b"# run: npx tsx a.ts\n"},
     "a lock file": {"package-lock.json": b'{"packages": {"node_modules/tsx": {}, "node_modules/ws": {}}}\n'},

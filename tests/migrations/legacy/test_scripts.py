@@ -317,6 +317,23 @@ CASES: dict[str, tuple[Scripts, Scripts]] = {
         {"ws": "node --watch --env-file=.env ws.mjs", "dev": "node --run ws & next dev"},
         {"dev": "next dev"},
     ),
+    "a script that prepares others": (
+        {"with-env": "dotenv -e .env --", "dev:ws": "pnpm with-env tsx src/server/wssDevServer.ts",
+         "start": "npm run with-env -- node dist/server/prodServer.js", "x": "pnpm with-env next dev"},
+        {"with-env": "dotenv -e .env --", "start": "npm run with-env -- next start", "x": "pnpm with-env next dev"},
+    ),
+    "a list before Next's build": (
+        {"g": "prisma generate", "build:4": "tsc -p tsconfig.server.json && tsc-alias --project tsconfig.server.json",
+         "build-lite": "run-s g build:4 && next build", "dev-lite": "run-s g x && run-p dev:*", "x": "y", **NEXT_DEV,
+         "dev:wss": WSS},
+        {"g": "prisma generate", "build-lite": "prisma generate && next build", "dev-lite": "run-s g x && next dev",
+         "x": "y", **NEXT_DEV},
+    ),
+    "its log made pretty": (
+        {**NEXT_DEV, "dev:wss": "cross-env A=1 tsx watch src/server/wssDevServer.ts | pino-pretty", "dev": "run-p dev:*",
+         "start": "NODE_ENV=production node --experimental-specifier-resolution=node dist/src/server/prodServer.js"},
+        {**NEXT_DEV, "dev": "next dev", "start": "NODE_ENV=production next start"},
+    ),
     "windows": ({"ws": "SET NODE_ENV=development&&dotenv tsx watch ./src/server/wssDevServer.ts", "dev": "next dev"},
                 {"dev": "next dev"}),
     "hooks": (
@@ -459,6 +476,23 @@ def test_nodemon_with_settings_of_its_own_becomes_next_and_the_settings_go() -> 
     found = clean_scripts(app)
     assert after(app, found) == {"dev": "next dev"}
     assert [change.path for change in found.changes if change.after is None] == ["nodemon.json"]
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        ("cross-env APP_ENV=test WS_URL=ws://localhost:3001 playwright test", "cross-env APP_ENV=test playwright test"),
+        ("cross-env WS_URL='ws://localhost:3001' playwright test", "playwright test"),
+        ("WS_URL=ws://localhost:3001 APP_ENV=test next build && x", "APP_ENV=test next build && x"),
+        ("cross-env WSS_KEY=1 playwright test", "cross-env WSS_KEY=1 playwright test"),
+        ("cross-env WS_OTHER=1 playwright test", "cross-env WS_OTHER=1 playwright test"),
+    ],
+)
+def test_variables_that_nothing_reads_any_more_are_no_longer_set(script: str, expected: str) -> None:
+    files = {"src/server/index.ts": SOCKETS + b"process.env.WS_URL; process.env.APP_ENV;",
+             "src/a.ts": b"process.env.WSS_KEY;"}  # fmt: skip
+    app = legacy_app({"x": "y", "test": script}, files=files)
+    assert after(app, clean_scripts(app)) == {"x": "y", "test": expected}
 
 
 def test_compiler_settings_that_stay_no_longer_build_what_nothing_runs() -> None:
