@@ -26,6 +26,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from relay_server.errors import ChatopsError, UsageError
+from relay_server.interruptions import interruptions_held_back
+from relay_server.private_file import write_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,7 +115,7 @@ def log_file(port: int) -> Path:
 def store_secret(port: int, secret: str) -> Path:
     """Write the secret to its file, which only the user can read. A relay reads it when it starts."""
     path = secret_file(port)
-    _write_private(path, secret.encode() + b"\n")
+    write_private(path, secret.encode() + b"\n")
     return path
 
 
@@ -187,6 +189,30 @@ def check_port_free(host: str, port: int) -> None:
 def _start(options: BackgroundOptions) -> BackgroundRelay:
     log_path = log_file(options.port)
     log_path.parent.mkdir(parents=True, exist_ok=True)
+    with interruptions_held_back() as held:
+        process, offset = _launch(options, log_path)
+        relay = BackgroundRelay(
+            pid=process.pid,
+            began=_began(process.pid) or "",
+            port=options.port,
+            url=_url(options.host, options.port),
+            build=options.build,
+            app=str(options.app),
+            since=datetime.now(UTC),
+        )
+        try:
+            held.let_through()
+            write_private(_record_path(options.port), msgspec.json.encode(relay) + b"\n")
+            _wait_until_it_listens(relay, offset)
+        except BaseException:
+            _end(relay, 0)
+            _record_path(options.port).unlink(missing_ok=True)
+            raise
+    return relay
+
+
+def _launch(options: BackgroundOptions, log_path: Path) -> tuple[subprocess.Popen[bytes], int]:
+    """The process, and where in the log its words begin."""
     descriptor = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         offset = os.fstat(descriptor).st_size
@@ -203,24 +229,7 @@ def _start(options: BackgroundOptions) -> BackgroundRelay:
         os.close(descriptor)
     # It outlives this process; whether it still runs is asked of the system.
     process.returncode = 0
-    began = _began(process.pid) or ""
-    relay = BackgroundRelay(
-        pid=process.pid,
-        began=began,
-        port=options.port,
-        url=_url(options.host, options.port),
-        build=options.build,
-        app=str(options.app),
-        since=datetime.now(UTC),
-    )
-    try:
-        _write_private(_record_path(options.port), msgspec.json.encode(relay) + b"\n")
-        _wait_until_it_listens(relay, offset)
-    except BaseException:
-        _end(relay, 0)
-        _record_path(options.port).unlink(missing_ok=True)
-        raise
-    return relay
+    return process, offset
 
 
 def _command(options: BackgroundOptions) -> list[str]:
@@ -329,19 +338,6 @@ def _recorded(port: int) -> BackgroundRelay | None:
 
 def _record_path(port: int) -> Path:
     return state_folder() / f"relay-{port}.json"
-
-
-def _write_private(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all, readable for the user alone from its first moment on."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fresh.unlink(missing_ok=True)
-    try:
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(data)
-        fresh.replace(path)
-    finally:
-        fresh.unlink(missing_ok=True)
 
 
 @contextmanager

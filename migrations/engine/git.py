@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from migrations.engine.process import Finished, NotRun, run
+from relay_server.process import Finished, NotRun, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

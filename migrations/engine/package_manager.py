@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from migrations.engine.listing import list_files
 from migrations.engine.packages import LOCK_FILES, MANIFEST, PackageManager
-from migrations.engine.process import NotRun, run
 from relay_server.errors import CheckFailed
+from relay_server.process import NotRun, run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from migrations.engine.process import NotRun, run
+from relay_server.process import NotRun, run
 
 _SECONDS = 600.0
 _ERROR = re.compile(

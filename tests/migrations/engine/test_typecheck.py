@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from migrations.engine import Engine, FileChange
-from migrations.engine.process import run
+from relay_server.process import run
 from migrations.engine.typecheck import Checked, CompilerError, check_types, parse_errors
 from relay_server.errors import CheckFailed
 from tests.migrations.engine.apps import Writes, snapshot
