@@ -14,13 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cli.config import Config
+    from cli.deploy_secret import RelaySecret
+    from cli.vercel import EnvVariable
     from migrations.engine import AppView, Engine
-    from relay_server.deploy.history import History
     from relay_server.deploy.pipeline import DeployReport, DeploySettings, Pointed, Step
     from relay_server.deploy.target import Request, Target
-
-_MARKS = {True: "ok  ", False: "fail", None: "-   "}
-_STYLES = {True: "green", False: "red", None: "dim"}
 
 
 def deploy(
@@ -72,68 +70,85 @@ def deploy(
     and a small stream test; and only then partyconfig.toml and the app's env files. A deployment that fails its checks
     leaves the app as it is.
     """
+    import secrets
+    from datetime import UTC, datetime
+
     from cli.app import may_ask, open_app
     from cli.config import load_config
+    from cli.deploy_display import show_deployments, show_dry_run, show_report
+    from cli.deploy_secret import secret_to_deploy
     from relay_server.deploy.history import History
     from relay_server.deploy.pipeline import DeploySettings
+    from relay_server.deploy.target import Request
 
     config = load_config(app)
     if list_:
-        _list(History(app.resolve()), json=json)
+        show_deployments(History(app.resolve()).all()[::-1], json=json)
         return
     engine = open_app(app, config)
     place = _target(target or config.deploy.target, config)
     name = _name(config, engine.view())
-    back_to = History(engine.root).to_go_back_to(place.name, name, preview) if rollback else None
-    request = _request(engine, config, place, name, preview, domain, timeout, secret_file, new_secret, dry_run)
-    if back_to is not None:
-        from dataclasses import replace
-
-        request = replace(request, build=back_to.build)
+    back_to = place.way_back(engine.root, name, preview) if rollback else None
+    secret = secret_to_deploy(engine.view(), config, place, preview, secret_file, new=new_secret)
+    request = Request(
+        app=engine.root,
+        name=name,
+        build=back_to.build if back_to else f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}",
+        preview=preview,
+        domain=config.deploy.domain if domain is None else domain,
+        secret=secret.value,
+        timeout_s=timeout,
+    )
+    settings = DeploySettings(url=url.rstrip("/"), verify=verify, rollback=back_to, live_timeout_s=timeout)
     if dry_run:
-        _show_dry_run(place, request, json=json)
+        show_dry_run(place, request, _would(engine, place, request, settings, secret, vercel=vercel), json=json)
         return
     if vercel:
-        _check_vercel(engine.root, place)
+        _check_vercel(place)
     if may_ask(yes=yes):
         _confirm(request, place, going_back=rollback)
-    settings = DeploySettings(url=url.rstrip("/"), verify=verify, rollback=back_to, live_timeout_s=timeout)
-    report = _run(engine, place, request, settings, vercel=vercel, json=json)
-    _show(report, json=json)
+    show_report(_run(engine, place, request, settings, vercel=vercel, json=json), json=json)
 
 
 def _run(
     engine: Engine, place: Target, request: Request, settings: DeploySettings, *, vercel: bool, json: bool
 ) -> DeployReport:
-    from cli.console import escape_controls, note, progress
+    from cli.console import progress
+    from cli.deploy_display import show_step
     from relay_server.deploy.pipeline import deploy as run
 
     def on_step(step: Step) -> None:
         if not json:
-            ms = "" if step.ms is None else f"{step.ms:.0f} ms"
-            note(f"{_MARKS[step.ok]}  {step.name:<11}  {ms:>9}  {escape_controls(step.detail)}", style=_STYLES[step.ok])
+            show_step(step)
 
     def point(url: str) -> Pointed:
         return _point(engine, place, url, request.secret, vercel=vercel)
 
     whether = f"{request.preview} is a preview" if request.preview else point
-    with _ended_by_sigterm(), progress(f"deploying to {place.name}") as show:
+    with _signals_interrupt(), progress(f"deploying to {place.name}") as show:
         return run(place, request, settings, point=whether, tell=show, on_step=on_step)
 
 
 @contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """SIGTERM ends it as Ctrl-C does: children are ended, files whole, and the history says so."""
+def _signals_interrupt() -> Iterator[None]:
+    """SIGTERM, and the terminal that is closed, end it as Ctrl-C does: children are ended, files whole, and the
+    history says so. What whoever started this has told it to ignore (`nohup`) stays ignored.
+    """
     import signal
 
+    numbers = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is not signal.SIG_IGN]
+
     def interrupt(*_: object) -> None:
+        for number in numbers:  # one is enough: a second must not cut the clearing away short
+            signal.signal(number, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.signal(number, interrupt) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _target(name: str, config: Config) -> Target:
@@ -178,95 +193,35 @@ def _name(config: Config, view: AppView) -> str:
     return str(named) if named else project_name(manifest.get("name") if isinstance(manifest, dict) else None)
 
 
-def _request(
-    engine: Engine,
-    config: Config,
-    place: Target,
-    name: str,
-    preview: str,
-    domain: str | None,
-    timeout_s: float,
-    secret_file: Path | None,
-    new_secret: bool,
-    dry_run: bool,
-) -> Request:
-    import secrets
-    from datetime import UTC, datetime
-
-    from relay_server.deploy.target import Request
-
-    return Request(
-        app=engine.root,
-        name=name,
-        build=f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}",
-        preview=preview,
-        domain=config.deploy.domain if domain is None else domain,
-        secret=_secret(engine, config, place, preview, secret_file, new=new_secret, dry_run=dry_run),
-        timeout_s=timeout_s,
-    )
+def _would(
+    engine: Engine, place: Target, request: Request, settings: DeploySettings, secret: RelaySecret, *, vercel: bool
+) -> list[str]:
+    """What a run would do, a line each, secrets masked. Reads, never writes."""
+    lines = ["make a secret: there is none yet"] if secret.made else []
+    lines += place.dry_run(request, settings.rollback)
+    if place.name == "docker":
+        return lines
+    lines.append(f"wait until /health answers with build {request.build}")
+    if settings.verify:
+        lines.append("run the probe of chatops health, and a small stream test, through it")
+    return [*lines, *_would_point(engine, request, settings, vercel=vercel)]
 
 
-def _secret(
-    engine: Engine,
-    config: Config,
-    place: Target,
-    preview: str,
-    secret_file: Path | None,
-    *,
-    new: bool,
-    dry_run: bool,
-) -> str:
-    """The relay's secret, made if there is none yet.
+def _would_point(engine: Engine, request: Request, settings: DeploySettings, *, vercel: bool) -> list[str]:
+    from cli.pointing import pointing_changes
 
-    Raises UsageError where a relay is deployed already with a secret that is not known here (a new one would lock out
-    the app that uses it), and where one made now would be lost.
-    """
-    import os
-    import secrets
-
-    from cli.pointing import check_secret_can_be_kept
-    from cli.relay_access import find_relay_secret
-    from migrations.mode import SECRET_KEY, env_value
-    from relay_server.client.address import relay_address
-    from relay_server.errors import UsageError
-
-    view = engine.view()
-    known = find_relay_secret(config, secret_file) or env_value(view, SECRET_KEY) or _secret_for_docker(view, place)
-    if known:
-        return known
-    deployed = config.relay.url
-    if place.remote and deployed and not relay_address(deployed).is_loopback and not new:
-        raise UsageError(
-            f"the secret of the relay that is deployed at {deployed} is not known here",
-            next_step="set RELAY_SECRET to it; or make a new one with --new-secret, which locks out who has the old",
-            code="secret_missing",
-        )
-    in_ci = "this CI job" if os.environ.get("CI") else ""
-    lost = f"the preview {preview}, which the app does not use" if preview else in_ci
-    if lost and place.remote:
-        raise UsageError(
-            f"there is no relay secret yet, and one made now would be lost with {lost}",
-            next_step="set RELAY_SECRET (`openssl rand -hex 32` makes one), for the app as well",
-            code="secret_missing",
-        )
-    if not dry_run and place.name != "docker":
-        check_secret_can_be_kept(view)
-    return secrets.token_hex(32)
+    if request.preview:
+        return [f"leave the app as it is: {request.preview} is a preview"]
+    address = settings.url or "https://not-known-yet.invalid"
+    changes, notes = pointing_changes(engine.view(), address, request.secret)
+    lines = [f"point the app at it: {', '.join(sorted(change.path for change in changes))}", *notes]
+    if vercel:
+        lines += [f"vercel {' '.join(variable.arguments)}" for variable in _variables(address, request.secret)]
+    return lines
 
 
-def _secret_for_docker(view: AppView, place: Target) -> str:
-    """What an earlier run wrote beside the files for hosting it; the app is not pointed at what nobody runs yet."""
-    if place.name != "docker":
-        return ""
-    from migrations.engine.line_edits import get_env
-    from migrations.mode import SECRET_KEY
-    from relay_server.deploy.docker_files import ENV_FILE, FOLDER
-
-    return get_env(view.read(f"{FOLDER}/{ENV_FILE}") or b"", SECRET_KEY) or ""
-
-
-def _check_vercel(app: Path, place: Target) -> None:
-    from cli.vercel import set_variables
+def _check_vercel(place: Target) -> None:
+    from cli.vercel import check_vercel
     from relay_server.errors import UsageError
 
     if not place.remote:
@@ -275,7 +230,7 @@ def _check_vercel(app: Path, place: Target) -> None:
             next_step="deploy to partykit or cloudflare, or leave out --vercel",
             code="relay_is_local",
         )
-    set_variables(app, [])  # is Vercel's CLI there?
+    check_vercel()
 
 
 def _confirm(request: Request, place: Target, *, going_back: bool) -> None:
@@ -290,12 +245,11 @@ def _confirm(request: Request, place: Target, *, going_back: bool) -> None:
 def _point(engine: Engine, place: Target, url: str, secret: str, *, vercel: bool) -> Pointed:
     """Vercel first: that is where a fault is likelier, and the app's files then still say what they said."""
     from cli.pointing import pointing_changes
-    from cli.vercel import EnvVariable, instructions, set_variables
-    from migrations.mode import HOST_KEY, SECRET_KEY
+    from cli.vercel import instructions, set_variables
     from relay_server.client.address import relay_address
     from relay_server.deploy.pipeline import Pointed
 
-    variables = [EnvVariable(HOST_KEY, relay_address(url).as_host), EnvVariable(SECRET_KEY, secret, secret=True)]
+    variables = _variables(url, secret)
     if vercel:
         set_variables(engine.root, variables)
     changes, notes = pointing_changes(engine.view(), url, secret)
@@ -308,42 +262,10 @@ def _point(engine: Engine, place: Target, url: str, secret: str, *, vercel: bool
     return Pointed(detail, (*report.notes, *notes, *todo))
 
 
-def _show_dry_run(place: Target, request: Request, *, json: bool) -> None:
-    from cli.console import escape_controls, print_json, result
+def _variables(url: str, secret: str) -> list[EnvVariable]:
+    """What a deployment on Vercel needs."""
+    from cli.vercel import EnvVariable
+    from migrations.mode import HOST_KEY, SECRET_KEY
+    from relay_server.client.address import relay_address
 
-    lines = place.dry_run(request)
-    if json:
-        print_json(
-            {"ok": True, "dry_run": True, "target": place.name, "name": request.name, "build": request.build,
-             "would": lines}
-        )  # fmt: skip
-        return
-    for line in lines:
-        result(escape_controls(line))
-
-
-def _show(report: DeployReport, *, json: bool) -> None:
-    from cli.console import escape_controls, note, print_json, result
-
-    if json:
-        print_json({"ok": True, **report.as_json()})
-        return
-    for line in report.notes:
-        note(escape_controls(line))
-    where = report.url or "written; nothing runs yet"
-    result(f"{report.target}: {where} (build {report.build})", style="bold")
-
-
-def _list(history: History, *, json: bool) -> None:
-    from cli.console import escape_controls, note, print_json, result
-
-    deployments = history.all()[::-1]
-    if json:
-        print_json({"ok": True, "deployments": [deployment.as_json() for deployment in deployments]})
-        return
-    for each in deployments:
-        where = each.url or f"{each.name}{f' (preview {each.preview})' if each.preview else ''}"
-        how = f"{each.result}{', a rollback' if each.rollback else ''}{f': {each.reason}' if each.reason else ''}"
-        result(escape_controls(f"{each.at}  {each.target:<10}  {where}  {each.build}  {how}"))
-    if not deployments:
-        note("nothing was deployed from here yet")
+    return [EnvVariable(HOST_KEY, relay_address(url).as_host), EnvVariable(SECRET_KEY, secret, secret=True)]

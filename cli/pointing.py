@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import stat
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from relay_server.errors import UsageError
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from migrations.engine import AppView, FileChange
 
 _GIT_S = 20.0
+_PRODUCTION = ".env.production"
 # A value that every reader of .env files takes as it stands.
 _PLAIN = re.compile(r"[^\r\n\"'`\\]*")
 
@@ -20,7 +23,9 @@ _PLAIN = re.compile(r"[^\r\n\"'`\\]*")
 def pointing_changes(view: AppView, url: str, secret: str) -> tuple[list[FileChange], list[str]]:
     """What to write so that the app uses the relay at `url`, and what a person should know.
 
-    The host is changed wherever an env file sets it; the secret is written only to files that git does not see.
+    The host is changed wherever an env file sets it, but for production only where production can reach it. The secret
+    is written only to files that git does not see; one that is made for it is its owner's alone, and one that is there
+    keeps its mode, as whoever set that may have had a reason.
     """
     from cli.app import config_change
     from cli.config import FILE_NAME
@@ -28,17 +33,32 @@ def pointing_changes(view: AppView, url: str, secret: str) -> tuple[list[FileCha
     from migrations.mode import HOST_KEY, SECRET_KEY, env_values, home_of_env
     from relay_server.client.address import relay_address
 
+    address = relay_address(url)
     edits, notes = Edits(view), []
-    for file in [there.file for there in env_values(view, HOST_KEY)] or [home_of_env(view)]:
-        edits.set_env(file, HOST_KEY, relay_address(url).as_host)
+    hosts = [there.file for there in env_values(view, HOST_KEY)]
+    kept = [file for file in hosts if address.is_loopback and file.startswith(_PRODUCTION)]
+    notes += [f"{file} keeps its relay: in production nobody can reach one on this machine" for file in kept]
+    for file in [file for file in hosts if file not in kept] or [home_of_env(view)]:
+        edits.set_env(file, HOST_KEY, address.as_host)
     known = env_values(view, SECRET_KEY)
-    for file in [there.file for there in known if there.value != secret] if known else [home_of_env(view)]:
+    private = [there.file for there in known if there.value != secret] if known else [home_of_env(view)]
+    for file in private:
         why = secret_refused_by(view.root, file, secret)
         if why:
             notes.append(f"{SECRET_KEY} was not written: {why}; set it in the app's environment")
-        else:
-            edits.set_env(file, SECRET_KEY, secret)
-    return [*edits.changes(), config_change(view.root, view.read(FILE_NAME), {"relay.url": url})], notes
+            continue
+        edits.set_env(file, SECRET_KEY, secret)
+        if _is_for_everybody(view.root / file):
+            notes.append(f"every user of this machine can read the secret in {file}: chmod 600 {file}")
+    changes = [replace(change, private=change.path in private) for change in edits.changes()]
+    return [*changes, config_change(view.root, view.read(FILE_NAME), {"relay.url": url})], notes
+
+
+def _is_for_everybody(path: Path) -> bool:
+    try:
+        return bool(path.stat().st_mode & stat.S_IROTH)
+    except OSError:
+        return False
 
 
 def secret_refused_by(app: Path, file: str, secret: str) -> str:
@@ -64,7 +84,7 @@ def check_secret_can_be_kept(view: AppView) -> None:
 def seen_by_git(app: Path, file: str) -> bool:
     """Whether git tracks the file or would; False outside of a work tree, and True where git cannot tell."""
     from migrations.engine import git
-    from migrations.engine.process import NotRun, run
+    from relay_server.process import NotRun, run
 
     try:
         if git.work_tree(app) is None:

@@ -5,18 +5,19 @@ Values go in through stdin (`vercel env`, https://vercel.com/docs/cli/env), so t
 
 from __future__ import annotations
 
-import os
 import shlex
 import shutil
-import subprocess
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from relay_server.errors import CheckFailed, UsageError
+from relay_server.process import NotRun, cleaned, run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from relay_server.process import Finished
 
 _ENVIRONMENT = "production"
 _TIMEOUT_S = 120
@@ -49,38 +50,44 @@ def instructions(variables: Sequence[EnvVariable]) -> list[str]:
     return [*(variable.shown for variable in variables), _AFTERWARDS]
 
 
-def set_variables(app: Path, variables: Sequence[EnvVariable]) -> None:
-    """Run the commands in the app's folder. Raises UsageError without the CLI, CheckFailed with what it said."""
+def check_vercel() -> None:
+    """Raises UsageError where Vercel's CLI is not there."""
     if shutil.which("vercel") is None:
         raise UsageError(
             "Vercel's CLI is not on PATH",
             next_step="npm install --global vercel, then vercel link in the app; or run this without --vercel",
             code="no_vercel",
         )
+
+
+def set_variables(app: Path, variables: Sequence[EnvVariable]) -> None:
+    """Run the commands in the app's folder. Raises UsageError without the CLI, CheckFailed with what it said."""
+    check_vercel()
+    done: list[str] = []
     for variable in variables:
+        command = ["vercel", *variable.arguments]
         try:
-            done = subprocess.run(
-                ["vercel", *variable.arguments],
-                cwd=app,
-                input=variable.value,
-                capture_output=True,
-                encoding="utf-8",
-                errors="replace",
-                timeout=_TIMEOUT_S,
-                env={**os.environ, "NO_COLOR": "1"},
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise _failed(variable, type(error).__name__) from None
-        if done.returncode:
-            said = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
-            reason = said[-1].strip() if said else f"exit code {done.returncode}"
-            raise _failed(variable, reason.replace(variable.value, "***"))
+            ran = run(
+                command, app, seconds=_TIMEOUT_S, environment={"NO_COLOR": "1"}, stdin=variable.value.encode()
+            )  # fmt: skip
+        except NotRun as error:
+            raise _failed(variable, str(error), done) from None
+        if ran.code:
+            raise _failed(variable, _said(ran, variable), done)
+        done.append(variable.key)
 
 
-def _failed(variable: EnvVariable, reason: str) -> CheckFailed:
+def _said(ran: Finished, variable: EnvVariable) -> str:
+    """The last line of what it said, without the value."""
+    lines = [line.strip() for line in cleaned((ran.stderr or ran.stdout).decode(errors="replace")).splitlines()]
+    said = next((line for line in reversed(lines) if line), f"exit code {ran.code}")
+    return said.replace(variable.value, "***") if variable.value else said
+
+
+def _failed(variable: EnvVariable, reason: str, done: Sequence[str]) -> CheckFailed:
+    already = f" ({', '.join(done)} was set already)" if done else ""
     return CheckFailed(
-        f"vercel env add {variable.key} failed: {reason}",
+        f"vercel env add {variable.key} failed: {reason}{already}",
         next_step="see that `vercel whoami` and `vercel link` work in the app, and run this again",
         code="vercel",
     )

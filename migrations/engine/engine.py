@@ -303,7 +303,7 @@ class Engine:
                     code="not_writable",
                 )  # fmt: skip
             before = view.read(change.path)
-            mode = modes.setdefault(path, self._mode(path, executable=change.executable))
+            mode = modes.setdefault(path, self._mode(path, executable=change.executable, private=change.private))
             done.append(
                 Change(
                     path,
@@ -320,10 +320,12 @@ class Engine:
                 )  # fmt: skip
         return tuple(done)
 
-    def _mode(self, path: str, *, executable: bool) -> int:
+    def _mode(self, path: str, *, executable: bool, private: bool = False) -> int:
         try:
             return (self.root / path).stat().st_mode & 0o7777
         except OSError:
+            if private:
+                return 0o600
             umask = os.umask(0)
             os.umask(umask)
             return (0o777 if executable else 0o666) & ~umask

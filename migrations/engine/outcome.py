@@ -25,12 +25,13 @@ class Leftover:
 @dataclass(frozen=True, slots=True)
 class FileChange:
     """A file as it shall be: its whole bytes, or None for gone. A file that is there keeps its mode; a new one gets
-    the usual one, or 0o755 if `executable`.
+    the usual one, 0o755 if `executable`, or 0o600 if `private`.
     """
 
     path: str
     after: bytes | None
     executable: bool = False
+    private: bool = False
 
 
 @dataclass(frozen=True, slots=True)

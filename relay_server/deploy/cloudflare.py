@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import tempfile
 from typing import TYPE_CHECKING, Any
 
 from relay_server.deploy.cloudflare_faults import SIGN_IN, failure
 from relay_server.deploy.cloudflare_wrangler import Wrangler, WranglerRun, find_wrangler
+from relay_server.deploy.history import History
+from relay_server.deploy.names import check_domain, check_name
 from relay_server.deploy.target import Uploaded
 from relay_server.errors import CheckFailed, Denied, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from relay_server.deploy.history import Deployment
     from relay_server.deploy.target import Request, Tell
@@ -26,8 +28,6 @@ if TYPE_CHECKING:
 _SECRET = "RELAY_SECRET"  # noqa: S105  # its name
 _TOKEN = "CLOUDFLARE_API_TOKEN"  # noqa: S105  # likewise
 _ACCOUNT = "CLOUDFLARE_ACCOUNT_ID"
-_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-_DOMAIN = re.compile(r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])")
 _PREFLIGHT_S = 60.0
 
 
@@ -50,11 +50,14 @@ class CloudflareTarget:
         who = self._sign_in(wrangler, request, settings)
         return f"{wrangler.shown}, {who}"
 
-    def dry_run(self, request: Request) -> list[str]:
+    def dry_run(self, request: Request, to: Deployment | None = None) -> list[str]:
         wrangler, settings = self._look(request)
         token = f"{_TOKEN} in the environment" if self._environment.get(_TOKEN) else "the login of `wrangler login`"
+        who = f"{wrangler.shown}; signed in by {token}"
+        if to is not None:
+            return [who, f"wrangler {' '.join(_rollback_arguments(request, settings, to))}"]
         return [
-            f"{wrangler.shown}; signed in by {token}",
+            who,
             f'printf %s \'{{"{_SECRET}": "***"}}\' | wrangler {" ".join(self._deploy_arguments(request, settings))}',
             f"sent: the bundle of {settings['main']}, RELAY_BUILD={request.build}, {_SECRET} as a secret, the names "
             "and versions of the packages in package.json; nothing of the app's .env",
@@ -67,48 +70,40 @@ class CloudflareTarget:
         wrangler, settings = self._look(request)
         tell("wrangler uploads the Worker and its secret")
         secrets = json.dumps({_SECRET: request.secret}).encode() if request.secret else b"{}"
-        ran = wrangler.run(
-            *self._deploy_arguments(request, settings), timeout_s=request.timeout_s, stdin=secrets
-        )  # fmt: skip
+        ran = wrangler.run(*self._deploy_arguments(request, settings), timeout_s=request.timeout_s, stdin=secrets)
         if not ran.good:
             raise failure(ran, "uploading", self._hidden(request))
         return _uploaded(ran, request)
 
-    def rollback(self, request: Request, to: Deployment, tell: Tell) -> Uploaded:
-        """Deploy the version of that time again: its code, its build id and its secret. The rooms stay."""
+    def way_back(self, app: Path, name: str, preview: str) -> Deployment:
+        to = History(app).to_go_back_to(self.name, name, preview)
         if not to.version:
             raise UsageError(
                 f"the version of the build {to.build} was not recorded",
                 next_step="choose it from `npx wrangler versions list`, and run `npx wrangler rollback VERSION`",
                 code="nothing_kept",
             )
+        return to
+
+    def rollback(self, request: Request, to: Deployment, tell: Tell) -> Uploaded:
+        """Deploy the version of that time again: its code, its build id and its secret. The rooms stay."""
         wrangler, settings = self._look(request)
         tell(f"wrangler goes back to the version {to.version}")
-        ran = wrangler.run(
-            *("rollback", to.version, *_worker_arguments(request, settings)),
-            *("--yes", "--message", f"chatops deploy --rollback to {to.build}"),
-            timeout_s=request.timeout_s,
-        )
+        ran = wrangler.run(*_rollback_arguments(request, settings, to), timeout_s=request.timeout_s)
         if not ran.good:
             raise failure(ran, "rolling back", self._hidden(request))
         return Uploaded(to.url, f"the version {to.version} is deployed again", version=to.version)
 
+    def abandon(self, request: Request) -> None:
+        """Nothing of it runs here."""
+
     def _look(self, request: Request) -> tuple[Wrangler, dict[str, Any]]:
         """Everything about this machine and the app. Raises UsageError."""
         settings = _settings(request)
-        worker = _worker_name(request, settings)
-        if not _NAME.fullmatch(worker):
-            raise UsageError(
-                f"Cloudflare does not take {worker!r} as a Worker's name: it is a to z, 0 to 9 and -, at most 63",
-                next_step="set deploy.name, or the name in wrangler.jsonc, or --preview to one",
-                code="bad_name",
-            )
-        if request.domain and not _DOMAIN.fullmatch(request.domain):
-            raise UsageError(
-                f"{request.domain!r} is no domain: it is a host name such as relay.example.com",
-                next_step="set deploy.domain to one of a zone of your account",
-                code="bad_name",
-            )
+        where = "deploy.name, or the name in wrangler.jsonc, or --preview,"
+        check_name(_worker_name(request, settings), "the name of a Worker on Cloudflare", where)
+        if request.domain:
+            check_domain(request.domain)
         return find_wrangler(request.app), settings
 
     def _build(self, wrangler: Wrangler, request: Request, settings: dict[str, Any]) -> None:
@@ -185,7 +180,7 @@ def _settings(request: Request) -> dict[str, Any]:
     return settings
 
 
-def _environment_of(request: Request, settings: dict[str, Any]) -> bool:
+def _describes_preview(request: Request, settings: dict[str, Any]) -> bool:
     """Whether wrangler's settings have an environment of the preview's name."""
     environments = settings.get("env")
     return bool(request.preview) and isinstance(environments, dict) and request.preview in environments
@@ -202,9 +197,14 @@ def _worker_arguments(request: Request, settings: dict[str, Any]) -> list[str]:
     Where wrangler's settings describe that environment, it is used. An environment that they do not describe would
     have no rooms, as bindings are not inherited.
     """
-    if _environment_of(request, settings):
+    if _describes_preview(request, settings):
         return ["--env", request.preview]
     return ["--name", _worker_name(request, settings)]
+
+
+def _rollback_arguments(request: Request, settings: dict[str, Any], to: Deployment) -> list[str]:
+    message = f"chatops deploy --rollback to {to.build}"
+    return ["rollback", to.version, *_worker_arguments(request, settings), "--yes", "--message", message]
 
 
 def _uploaded(ran: WranglerRun, request: Request) -> Uploaded:

@@ -7,26 +7,27 @@ be read, so a pipe too.
 
 from __future__ import annotations
 
-import json
 import re
+import shutil
 import tempfile
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from relay_server.client.failures import one_line
+from relay_server.deploy.node_tools import find_installed, node_version
 from relay_server.errors import UsageError
+from relay_server.process import NotRun, TookTooLong, cleaned, run
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 # The oldest that this project is tested with, and what it needs (its package.json, "engines").
 OLDEST_WRANGLER = (4, 156)
 OLDEST_NODE = 22
 
-_VERSION_S = 20.0
 _QUIET: Mapping[str, str | None] = {
     "CI": "true",
     "NO_COLOR": "1",
@@ -89,65 +90,51 @@ class Wrangler:
 
     def run(self, *arguments: str, timeout_s: float, stdin: bytes | None = None) -> WranglerRun:
         """Run it in the app's folder; it ends with this call, whatever happens. Raises UsageError: not startable."""
-        from migrations.engine.process import NotRun, cleaned, run
-
         with tempfile.TemporaryDirectory(prefix="chatops-wrangler-") as folder:
             lines = Path(folder) / "output.ndjson"
             environment = {**_QUIET, "WRANGLER_OUTPUT_FILE_PATH": str(lines), "WRANGLER_LOG_PATH": folder}
+            command = ["node", str(self.script), *arguments]
             try:
-                ended = run(
-                    ["node", self.script, *arguments],
-                    self.app,
-                    seconds=timeout_s,
-                    environment=environment,
-                    stdin=stdin,
-                )
-            except NotRun as error:
-                if "did not end" not in str(error):
-                    raise _no_wrangler(f"wrangler cannot be run: {error}") from None
+                with _clearing_up_after_an_end(self.app):
+                    ended = run(command, self.app, seconds=timeout_s, environment=environment, stdin=stdin)
+            except TookTooLong:
                 return WranglerRun(1, entries=_read(lines), timed_out_s=timeout_s)
+            except NotRun as error:
+                raise _no_wrangler(f"wrangler cannot be run: {error}") from None
             stdout = cleaned(ended.stdout.decode(errors="replace"))
             return WranglerRun(ended.code, stdout, ended.output, _read(lines))
 
 
 def find_wrangler(app: Path) -> Wrangler:
     """The one that the app, or the workspace around it, has installed. Raises UsageError: missing or too old."""
-    node = _node_version(app)
-    for folder in (app.resolve(), *app.resolve().parents):
-        package = folder / "node_modules" / "wrangler"
-        if not (package / "package.json").is_file():
-            continue
-        try:
-            manifest: Any = json.loads((package / "package.json").read_bytes())
-            version = str(manifest["version"])
-            major, minor, *_ = (int(part) for part in re.findall(r"\d+", version))
-            script = package / manifest["bin"]["wrangler"]
-        except (OSError, ValueError, KeyError, TypeError):
-            raise _no_wrangler(f"the package in {package} is broken") from None
-        if (major, minor) < OLDEST_WRANGLER:
-            oldest = ".".join(map(str, OLDEST_WRANGLER))
-            raise UsageError(
-                f"the app's wrangler is {version}; {oldest} is the oldest that this is tested with",
-                next_step=f"update it: npm install --save-dev wrangler@^{oldest}.0 (or your package manager's)",
-                code="old_wrangler",
-            )
-        return Wrangler(app.resolve(), script, version, node)
-    raise _no_wrangler("the app has no wrangler in its node_modules")
+    node = node_version(app, OLDEST_NODE, "wrangler")
+    installed = find_installed(app, "wrangler")
+    if installed is None:
+        raise _no_wrangler("the app has no wrangler in its node_modules")
+    if tuple(int(part) for part in re.findall(r"\d+", installed.version)[:2]) < OLDEST_WRANGLER:
+        oldest = ".".join(map(str, OLDEST_WRANGLER))
+        raise UsageError(
+            f"the app's wrangler is {installed.version}; {oldest} is the oldest that this is tested with",
+            next_step=f"update it: npm install --save-dev wrangler@^{oldest}.0 (or your package manager's)",
+            code="old_wrangler",
+        )
+    return Wrangler(app.resolve(), installed.script, installed.version, node)
 
 
-def _node_version(app: Path) -> str:
-    from migrations.engine.process import NotRun, run
-
-    install = f"install Node.js {OLDEST_NODE} or newer, and see that `node --version` says so"
+@contextmanager
+def _clearing_up_after_an_end(app: Path) -> Iterator[None]:
+    """A wrangler that is ended in its work leaves a bundle in the app's `.wrangler/tmp`: that goes."""
+    folder = app / ".wrangler" / "tmp"
+    before = set(folder.glob("*"))
     try:
-        said = run(["node", "--version"], app, seconds=_VERSION_S).stdout.decode(errors="replace").strip()
-    except NotRun as error:
-        raise UsageError(f"Node.js is needed: {error}", next_step=install, code="no_node") from None
-    number = re.match(r"v(\d+)\.", said)
-    if number is None or int(number[1]) < OLDEST_NODE:
-        shown = one_line(said, 30) or "it does not say its version"
-        raise UsageError(f"Node.js is too old for wrangler: {shown}", next_step=install, code="old_node")
-    return said.removeprefix("v")
+        yield
+    except BaseException:
+        for path in set(folder.glob("*")) - before:
+            shutil.rmtree(path, ignore_errors=True)
+        for empty in (folder, folder.parent):
+            with suppress(OSError):  # it holds more, or was never there
+                empty.rmdir()
+        raise
 
 
 def _no_wrangler(message: str) -> UsageError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,6 +11,8 @@ from relay_server.deploy.docker_files import ENV_FILE, FOLDER, files, is_ours, w
 from relay_server.deploy.docker_wheel import is_wheel, make_wheel
 from relay_server.deploy.target import Request, Tell, Uploaded
 from relay_server.errors import UsageError
+from relay_server.private_file import write_private
+from relay_server.process import NotRun, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,7 +53,7 @@ class DockerTarget:
         found = f"{len(changes)} files to write to {FOLDER}/" if changes else f"{FOLDER}/ is up to date"
         return f"{found}{_kept(kept)}"
 
-    def dry_run(self, request: Request) -> list[str]:
+    def dry_run(self, request: Request, to: Deployment | None = None) -> list[str]:
         changes, kept = self._changes(request)
         lines = [f"{'remove' if change.after is None else 'write'} {change.path}" for change in changes]
         lines.append(f"write RELAY_SECRET=*** and RELAY_BUILD={request.build} to {FOLDER}/{ENV_FILE} (mode 0600)")
@@ -78,12 +79,15 @@ class DockerTarget:
         _write_env(request)
         return Uploaded("", f"written to {FOLDER}/{_kept(kept)}; start it: {_START}")
 
+    def way_back(self, app: Path, name: str, preview: str) -> Deployment:
+        """There is none: nothing runs, and git has the files of before."""
+        raise _no_way_back()
+
     def rollback(self, request: Request, to: Deployment, tell: Tell) -> Uploaded:
-        raise UsageError(
-            "the target docker runs nothing, so nothing can go back",
-            next_step=f"take {FOLDER}/ back with git, and start it anew: {_START}",
-            code="no_rollback",
-        )
+        raise _no_way_back()
+
+    def abandon(self, request: Request) -> None:
+        """Nothing runs."""
 
     def _changes(self, request: Request) -> tuple[list[FileChange], list[str]]:
         """What has to be written, and the files that somebody has edited, which stay. Raises UsageError."""
@@ -122,6 +126,14 @@ class DockerTarget:
         Engine(request.app, all_migrations(AppHints())).change("the files for hosting the relay", changes)
 
 
+def _no_way_back() -> UsageError:
+    return UsageError(
+        "the target docker runs nothing, so nothing can go back",
+        next_step=f"take {FOLDER}/ back with git, and start it anew: {_START}",
+        code="no_rollback",
+    )
+
+
 def _write_env(request: Request) -> None:
     """Set the two keys; what somebody added to the file stays. Not through the journal, which would keep the secret."""
     from migrations.engine.line_edits import set_env
@@ -132,7 +144,7 @@ def _write_env(request: Request) -> None:
     data = set_env(data, "RELAY_BUILD", request.build)
     if request.secret:
         data = set_env(data, "RELAY_SECRET", request.secret)
-    _write_private(path, data)
+    write_private(path, data)
 
 
 def _check_secret(secret: str) -> None:
@@ -143,16 +155,6 @@ def _check_secret(secret: str) -> None:
             next_step="use letters and digits, such as `openssl rand -hex 32` makes",
             code="bad_secret",
         )
-
-
-def _write_private(path: Path, data: bytes) -> None:
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(data)
-        fresh.replace(path)
-    finally:
-        fresh.unlink(missing_ok=True)
 
 
 def _check_ignored(app: Path) -> None:
@@ -168,8 +170,6 @@ def _check_ignored(app: Path) -> None:
 
 def _check_env_file(app: Path) -> None:
     """Raises UsageError where git has the env file already: ignoring it would not help then."""
-    from migrations.engine.process import NotRun, run
-
     with suppress(NotRun):  # no git: nothing is committed
         path = f"{FOLDER}/{ENV_FILE}"
         if run(["git", "ls-files", "--error-unmatch", path], app, seconds=_GIT_S).code == 0:

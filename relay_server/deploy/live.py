@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 import ssl
 import time
@@ -18,6 +17,7 @@ from relay_server.client.address import relay_address
 from relay_server.client.backoff import retry_delays
 from relay_server.client.failures import connection_cause, describe_body, one_line, tls_context
 from relay_server.errors import CheckFailed
+from relay_server.interruptions import run_to_its_end
 
 if TYPE_CHECKING:
     from relay_server.checks.health import HealthReport
@@ -93,7 +93,7 @@ def _look(http: httpx.Client, relay: RelayAddress, build: str, timeout_s: float)
 
 def probe(url: str, secret: str, tell: Tell) -> HealthReport:
     """The probe of `chatops health`. Raises what it found."""
-    report = asyncio.run(check_health(url, secret, on_step=lambda name: tell(f"checking {url}: {name}")))
+    report = run_to_its_end(check_health(url, secret, on_step=lambda name: tell(f"checking {url}: {name}")))
     if report.error is not None:
         raise report.error
     return report
@@ -109,4 +109,5 @@ def small_stream_test(url: str, secret: str, tell: Tell) -> StreamTestResult:
         rate=_RATE,
         timeout_s=_QUIET_S,
     )
-    return asyncio.run(stream_test(settings, lambda progress: tell(f"stream test: {progress.stage or 'streaming'}")))
+    streamed = stream_test(settings, lambda progress: tell(f"stream test: {progress.stage or 'streaming'}"))
+    return run_to_its_end(streamed)

@@ -49,7 +49,7 @@ class LocalTarget:
             return f"port {self.port} is free"
         return f"port {self.port} has this app's relay (build {running.build}), which will be replaced"
 
-    def dry_run(self, request: Request) -> list[str]:
+    def dry_run(self, request: Request, to: Deployment | None = None) -> list[str]:
         lines = [
             f"write the secret to {background.secret_file(self.port)} (mode 0600)",
             f"RELAY_BUILD={request.build} chatops relay serve --host {self.host} --port {self.port} "
@@ -78,13 +78,18 @@ class LocalTarget:
         relay = background.start(options)
         return Uploaded(relay.url, f"process {relay.pid}, log in {relay.log}")
 
+    def way_back(self, app: Path, name: str, preview: str) -> Deployment:
+        """There is none: what runs is the installed chatops itself, and the one of before is not kept."""
+        raise _no_way_back()
+
     def rollback(self, request: Request, to: Deployment, tell: Tell) -> Uploaded:
-        """Not possible: what runs is the installed chatops itself, and the one of before is not kept."""
-        raise UsageError(
-            "the local relay is the installed chatops itself; an earlier one is not kept",
-            next_step="install the earlier chatops, and run `chatops deploy --target local`",
-            code="no_rollback",
-        )
+        raise _no_way_back()
+
+    def abandon(self, request: Request) -> None:
+        """Stop the relay that this deployment started."""
+        running = background.find(self.port)
+        if running is not None and running.build == request.build:
+            background.stop(self.port)
 
     def _own(self, request: Request) -> BackgroundRelay | None:
         """This app's relay in the background, if it runs. Raises UsageError where the port has that of another app."""
@@ -100,6 +105,14 @@ class LocalTarget:
 
     def _db(self) -> Path | None:
         return background.default_db(self.port) if self.db == "" else None if self.db is None else Path(self.db)
+
+
+def _no_way_back() -> UsageError:
+    return UsageError(
+        "the local relay is the installed chatops itself; an earlier one is not kept",
+        next_step="install the earlier chatops, and run `chatops deploy --target local`",
+        code="no_rollback",
+    )
 
 
 def _check_request(request: Request) -> None:

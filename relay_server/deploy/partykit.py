@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from relay_server.deploy.history import History
+from relay_server.deploy.names import check_domain, check_name
 from relay_server.deploy.partykit_cli import CliRun, api, failure, find_cli
 from relay_server.deploy.partykit_sign_in import find_sign_in
 from relay_server.deploy.staging import CONFIG, project_settings, restaged, sent_files, staged
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from relay_server.deploy.target import Request, Tell
 
 _SECRET = "RELAY_SECRET"  # noqa: S105  # its name
-_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-_DOMAIN = re.compile(r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])")
-_LABEL = "a to z, 0 to 9 and -, at most 63"
 _DEPLOYED = re.compile(r"^Deployed .* to (https?://\S+)$", re.MULTILINE)
 _CLOUDFLARE = ("CLOUDFLARE_ACCOUNT_ID", "CLOUDFLARE_API_TOKEN")
 _PREFLIGHT_S = 60.0
@@ -58,18 +56,19 @@ class PartyKit:
             raise failure(ran, "looking at the sign-in", [sign_in.token])
         return f"{cli.shown}, signed in as {sign_in.login} by {sign_in.source}"
 
-    def dry_run(self, request: Request) -> list[str]:
+    def dry_run(self, request: Request, to: Deployment | None = None) -> list[str]:
         cli, _ = self._look(request)
         try:
             sign_in = find_sign_in(self._environment)
             who = f"signed in as {sign_in.login} by {sign_in.source}"
         except Denied as missing:
             who = f"not possible yet: {missing.message}; {missing.next_step}"
+        what = f"the bundle of {_main(request)}" if to is None else f"what was kept of the build {to.build}"
         return [
             f"{cli.shown}; {who}; to {api()}",
             f"printf %s '***' | partykit {' '.join(self._env_arguments(request))}",
             f"partykit {' '.join(self._deploy_arguments(request))}",
-            f"sent: the bundle of {_main(request)}, RELAY_BUILD={request.build}; nothing of the app's .env",
+            f"sent: {what}, RELAY_BUILD={request.build}; nothing of the app's .env",
         ]
 
     def store_secret(self, request: Request, tell: Tell) -> str:
@@ -89,17 +88,25 @@ class PartyKit:
         with self._staged(request, settings) as stage:
             return self._upload(cli, stage, request, tell)
 
-    def rollback(self, request: Request, to: Deployment, tell: Tell) -> Uploaded:
-        kept = History(request.app).kept_upload(to.build)
-        if not (kept / CONFIG).is_file():
+    def way_back(self, app: Path, name: str, preview: str) -> Deployment:
+        history = History(app)
+        to = history.to_go_back_to(self.name, name, preview)
+        if not (history.kept_upload(to.build) / CONFIG).is_file():
             raise UsageError(
                 f"what was sent for the build {to.build} is no longer kept, and PartyKit's platform keeps nothing",
                 next_step="check out the code of that time, and run chatops deploy",
                 code="nothing_kept",
             )
+        return to
+
+    def rollback(self, request: Request, to: Deployment, tell: Tell) -> Uploaded:
+        """Send again what was kept of that deployment."""
         cli, _ = self._look(request)
-        with restaged(request.app, kept) as stage:
+        with restaged(request.app, History(request.app).kept_upload(to.build)) as stage:
             return self._upload(cli, stage, request, tell)
+
+    def abandon(self, request: Request) -> None:
+        """Nothing of it runs here."""
 
     def _upload(self, cli: PartyKitCli, stage: Path, request: Request, tell: Tell) -> Uploaded:
         tell(f"uploading to {api()}; a first deployment can take minutes")
@@ -144,13 +151,11 @@ class PartyKit:
 
         view = AppView.of_folder(request.app)
         settings = project_settings(view)
-        if not _NAME.fullmatch(request.name):
-            raise _bad("project's name", request.name, _LABEL, "deploy.name or partykit.json")
-        if request.preview and not _NAME.fullmatch(request.preview):
-            raise _bad("preview's name", request.preview, _LABEL, "--preview")
+        check_name(request.name, "the name of a project on PartyKit", "deploy.name, or the name in partykit.json,")
+        if request.preview:
+            check_name(request.preview, "the name of a preview", "--preview")
         if request.domain:
-            if not _DOMAIN.fullmatch(request.domain):
-                raise _bad("domain", request.domain, "a host name such as relay.example.com", "deploy.domain")
+            check_domain(request.domain)
             missing = [name for name in _CLOUDFLARE if not self._environment.get(name)]
             if missing:
                 raise Denied(
@@ -179,11 +184,3 @@ def _main(request: Request) -> str:
     from migrations.engine.view import AppView
 
     return str(project_settings(AppView.of_folder(request.app))["main"])
-
-
-def _bad(what: str, value: str, wanted: str, where: str) -> UsageError:
-    return UsageError(
-        f"PartyKit does not take {value!r} as a {what}: it is {wanted}",
-        next_step=f"set {where} to one",
-        code="bad_name",
-    )

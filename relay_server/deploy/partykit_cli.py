@@ -12,14 +12,16 @@ import re
 import shutil
 from dataclasses import dataclass
 from importlib.resources import as_file, files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from relay_server.client.failures import one_line
+from relay_server.deploy.node_tools import find_installed, node_version
 from relay_server.deploy.partykit_sign_in import HOW
 from relay_server.deploy.target import Passing
 from relay_server.errors import ChatopsError, CheckFailed, Denied, Unreachable, UsageError
+from relay_server.process import NotRun, TookTooLong, run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,8 +32,6 @@ TESTED_VERSION = "0.0.115"
 OLDEST_NODE = 18
 DEFAULT_API = "https://api.partykit.dev"
 
-_VERSION_S = 20.0
-_NPX_S = 180.0
 _PASSING = "workers.api.error.unknown"
 _FAULTS = {
     "ECONNREFUSED": ("connection_refused", "nothing listens there"),
@@ -83,21 +83,20 @@ class PartyKitCli:
 
     def run(self, *arguments: str, cwd: Path, timeout_s: float, stdin: bytes | None = None) -> CliRun:
         """Run it in the folder `cwd`, which must not be the app's (see `staging`). Raises UsageError: not startable."""
-        from migrations.engine.process import NotRun, run
-
         answers = cwd / ".answers"
         answers.unlink(missing_ok=True)
         with as_file(files("relay_server.deploy") / "partykit_watch.cjs") as watch:
             environment = {**_QUIET, "NODE_OPTIONS": _node_options(watch), "CHATOPS_ANSWERS": str(answers)}
             try:
                 ended = run(self.argv + arguments, cwd, seconds=timeout_s, environment=environment, stdin=stdin)
-            except NotRun as error:
-                if "did not end" not in str(error):
-                    raise UsageError(
-                        f"PartyKit's CLI cannot be run: {error}", next_step="install Node.js and the app's packages",
-                        code="no_partykit",
-                    ) from None  # fmt: skip
+            except TookTooLong:
                 return CliRun(1, "", _read(answers), timed_out_s=timeout_s)
+            except NotRun as error:
+                raise UsageError(
+                    f"PartyKit's CLI cannot be run: {error}",
+                    next_step="install Node.js and the app's packages",
+                    code="no_partykit",
+                ) from None
         return CliRun(ended.code, ended.output, _read(answers))
 
 
@@ -106,19 +105,10 @@ _QUIET = {"NO_UPDATE_NOTIFIER": "1", "NO_COLOR": "1", "FORCE_COLOR": None, "NODE
 
 def find_cli(app: Path) -> PartyKitCli:
     """The CLI that the app has installed, else the tested one through npx. Raises UsageError: missing or too old."""
-    node = _node_version(app)
-    for folder in (app.resolve(), *app.resolve().parents):
-        package = folder / "node_modules" / "partykit"
-        if (package / "package.json").is_file():
-            try:
-                manifest: Any = json.loads((package / "package.json").read_bytes())
-                script = package / manifest["bin"]["partykit"]
-                return PartyKitCli(("node", str(script)), str(manifest["version"]), node)
-            except (OSError, ValueError, KeyError, TypeError):
-                raise UsageError(
-                    f"the package in {package} is broken", next_step="install the app's packages again",
-                    code="no_partykit",
-                ) from None  # fmt: skip
+    node = node_version(app, OLDEST_NODE, "PartyKit's CLI")
+    installed = find_installed(app, "partykit")
+    if installed is not None:
+        return PartyKitCli(("node", str(installed.script)), installed.version, node)
     if shutil.which("npx") is None:
         raise UsageError(
             "the app has no partykit in its node_modules, and there is no npx on PATH",
@@ -126,24 +116,6 @@ def find_cli(app: Path) -> PartyKitCli:
             code="no_partykit",
         )
     return PartyKitCli(("npx", "--yes", f"partykit@{TESTED_VERSION}"), TESTED_VERSION, node)
-
-
-def _node_version(app: Path) -> str:
-    from migrations.engine.process import NotRun, run
-
-    install = f"install Node.js {OLDEST_NODE} or newer, and see that `node --version` says so"
-    try:
-        said = run(["node", "--version"], app, seconds=_VERSION_S).stdout.decode(errors="replace").strip()
-    except NotRun as error:
-        raise UsageError(f"Node.js is needed: {error}", next_step=install, code="no_node") from None
-    number = re.match(r"v(\d+)\.", said)
-    if number is None or int(number[1]) < OLDEST_NODE:
-        raise UsageError(
-            f"Node.js is too old for PartyKit's CLI: {one_line(said, 30) or 'it does not say its version'}",
-            next_step=install,
-            code="old_node",
-        )
-    return said.removeprefix("v")
 
 
 def failure(ran: CliRun, doing: str, hidden: Sequence[str] = ()) -> ChatopsError:

@@ -5,7 +5,7 @@ Nothing is sent before the preflight is good, and the app is pointed at the new 
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING, Literal
@@ -107,7 +107,7 @@ def deploy(
 
     `on_step` hears of each step that has run. Raises ChatopsError, whose `report` is the JSON form of what was done
     until then: before the upload as it is (nothing went live), after it as CheckFailed. In both cases the app still
-    uses what it used, and what was sent is in the app's history.
+    uses what it used, and what was sent is in the app's history. An interruption leaves no process running.
     """
     return _Run(target, request, settings, tell, on_step).run(point)
 
@@ -137,29 +137,56 @@ class _Run:
             history.all()  # one that cannot be read stops it now, not after the upload
             self._send()
             self._verify()
+            self._keep(history)
         except ChatopsError as error:
-            self._skip("a step before it failed", *STEPS)
-            if self._uploaded is not None:
-                error = _after_upload(error)
-            error.report = self.report.as_json()
-            if self._sending:
-                self._record(history, "failed", error.message)
-            raise error from None
+            raise self._failed(error, history) from None
         except BaseException as error:
-            if self._sending:
-                self._record(history, "interrupted", "interrupted" if isinstance(error, KeyboardInterrupt) else "a bug")
+            self._interrupted(error, history)
             raise
+        try:
+            self._point(point)
+        except ChatopsError as error:
+            raise _not_pointed(error, self.report) from None
+        except KeyboardInterrupt:
+            self.target.abandon(self.request)
+            raise
+        self._skip("there is nothing to do", *STEPS)
+        return self.report
+
+    def _keep(self, history: History) -> None:
+        """The deployment is good, or nothing was found wrong with it: remember it, and what was sent."""
         good = self.settings.verify and bool(self.report.url)
         if good and self._uploaded is not None and self._uploaded.sent:
             history.keep_upload(self.request.build, self._uploaded.sent)
         self._record(history, "good" if good else "unverified")
+
+    def _failed(self, error: ChatopsError, history: History) -> ChatopsError:
+        """The error as a person gets it, recorded if anything was sent."""
+        self._skip("a step before it failed", *STEPS)
+        error.report = self.report.as_json()
+        if self._uploaded is not None:
+            error = _not_pointed(error, self.report)
+        if self._sending:
+            with suppress(OSError):  # what went wrong is told all the same
+                self._record(history, "failed", error.message)
+        if self._uploaded is not None:
+            error.next_step += self._way_back()
+        return error
+
+    def _interrupted(self, error: BaseException, history: History) -> None:
+        if not self._sending:
+            return
+        self.target.abandon(self.request)
+        with suppress(OSError):
+            self._record(history, "interrupted", "" if isinstance(error, KeyboardInterrupt) else type(error).__name__)
+
+    def _way_back(self) -> str:
+        """The end of a next step, where there is something to go back to."""
         try:
-            self._point(point)
-        except ChatopsError as error:
-            error.report = self.report.as_json()
-            raise
-        self._skip("there is nothing to do", *STEPS)
-        return self.report
+            to = self.target.way_back(self.request.app, self.request.name, self.request.preview)
+        except ChatopsError:
+            return ""
+        return f"; `chatops deploy --rollback` brings back the last good one, build {to.build}"
 
     def _send(self) -> None:
         target, request, rollback = self.target, self.request, self.settings.rollback
@@ -255,10 +282,11 @@ class _Run:
         )
 
 
-def _after_upload(error: ChatopsError) -> CheckFailed:
-    """The relay is there and not as it should be: that is a failed check, whatever it was for who found it."""
+def _not_pointed(error: ChatopsError, report: DeployReport) -> CheckFailed:
+    """The relay is there, and not used: that is a failed check, whatever it was for who found it."""
     return CheckFailed(
         f"the relay was deployed, and the app was not pointed at it: {error.message}",
-        next_step=f"{error.next_step}; `chatops deploy --rollback` brings back the last good one",
+        next_step=error.next_step,
         code=error.code,
+        report=report.as_json(),
     )

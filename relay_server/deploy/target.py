@@ -77,8 +77,11 @@ class Target(Protocol):
         Raises UsageError (a tool, the project's name or configuration), Denied (sign-in) or Unreachable (network).
         """
 
-    def dry_run(self, request: Request) -> list[str]:
-        """The commands that would run and what would be sent, one a line, secrets masked. Reads, never writes."""
+    def dry_run(self, request: Request, to: Deployment | None = None) -> list[str]:
+        """The commands that would run and what would be sent, one a line, secrets masked. Reads, never writes.
+
+        With `to` those of a rollback.
+        """
 
     def store_secret(self, request: Request, tell: Tell) -> str:
         """Give the platform `request.secret` as RELAY_SECRET; gives one line on how. Idempotent.
@@ -92,5 +95,14 @@ class Target(Protocol):
         Called anew for each try.
         """
 
+    def way_back(self, app: Path, name: str, preview: str) -> Deployment:
+        """The last good deployment at that place before the one that runs there now, which `rollback` can bring back.
+
+        Raises UsageError where there is none, or where the target cannot.
+        """
+
     def rollback(self, request: Request, to: Deployment, tell: Tell) -> Uploaded:
-        """Bring back the deployment `to`, whose build `/health` then gives. Raises UsageError where that cannot be."""
+        """Bring back the deployment `to`, which `way_back` gave; `/health` then gives its build. Raises as `upload`."""
+
+    def abandon(self, request: Request) -> None:
+        """The deployment was interrupted: end what `upload` left running on this machine."""

@@ -36,7 +36,7 @@ STEPS = ["preflight", "secret", "build", "upload", "live", "health", "stream_tes
 def world(tmp_path: Path) -> Iterator[Deploying]:
     with deploying(tmp_path / "world") as world:
         yield world
-        assert world.wait_for_no_process() == [], "a process was left behind"
+        assert world.watch.wait_for_none() == [], "a process was left behind"
         assert list(world.temporary.glob("chatops-*")) == [], "a temporary folder was left behind"
 
 
@@ -101,6 +101,8 @@ def test_json_list_and_rollback(world: Deploying) -> None:
     assert failed.code == 1
     assert list(failed.json) == ["ok", "target", "url", "build", "steps", "pointed", "notes", "error"]
     assert [step["ok"] for step in failed.json["steps"]] == [True] * 5 + [False, None, None]
+    would = deploy(world, "--rollback", "--dry-run").lines
+    assert f"sent: what was kept of the build {first['build']}, RELAY_BUILD={first['build']}" in would[3]
     back = deploy(world, "--rollback", "--json").json
     assert back["build"] == first["build"]
     listed = deploy(world, "--list", "--json").json["deployments"]
@@ -112,6 +114,7 @@ def test_json_list_and_rollback(world: Deploying) -> None:
     shown = deploy(world, "--list").lines
     assert len(shown) == 3
     assert "failed: the relay was deployed, and the app was not pointed at it" in shown[1]
+    assert failed.json["error"]["next_step"].endswith(f"brings back the last good one, build {first['build']}")
 
 
 @pytest.mark.slow
@@ -120,13 +123,17 @@ def test_a_dry_run_writes_and_sends_nothing(world: Deploying) -> None:
     before = files_of(world.app)
     ended = deploy(world, "--dry-run", "--preview", "pr-7")
     assert ended.code == 0
+    assert ended.lines[-1] == "leave the app as it is: pr-7 is a preview"
     assert "printf %s '***' | partykit env add RELAY_SECRET" in ended.stdout
     assert re.search(r"^partykit deploy .*--preview pr-7 --var RELAY_BUILD=", ended.stdout, re.MULTILINE)
     assert world.plane.requests == []
     assert files_of(world.app) == before
     assert not (world.app / ".chatops").exists()
+    del world.environment["RELAY_SECRET"]
     as_json = deploy(world, "--dry-run", "--json").json
     assert (as_json["dry_run"], as_json["target"], as_json["name"]) == (True, "partykit", "chat-app")
+    assert as_json["would"][0] == "make a secret: there is none yet"
+    assert "point the app at it: .env, partyconfig.toml" in as_json["would"]
 
 
 @pytest.mark.slow
@@ -162,12 +169,12 @@ def test_in_ci_a_missing_credential_is_named_and_nothing_is_asked_or_opened(worl
     assert half.code == 4
     assert "PARTYKIT_TOKEN is set and PARTYKIT_LOGIN is not" in half.stderr
     assert world.plane.requests == []
-    assert world.watch.cli_runs == set()
+    assert world.cli_runs == set()
 
 
 def _hangs(operation: str) -> Callable[[Deploying, subprocess.Popen[str]], None]:
     def wait(world: Deploying, _: subprocess.Popen[str]) -> None:
-        assert world.plane.hanging.wait(30), operation
+        assert world.plane.hanging.wait(60), operation
 
     return wait
 
@@ -181,6 +188,13 @@ def _shown(step: str) -> Callable[[Deploying, subprocess.Popen[str]], None]:
         pytest.fail(f"{step} was never reached")
 
     return wait
+
+
+def _wait_for(happened: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 @pytest.mark.slow
@@ -208,12 +222,12 @@ def test_ctrl_c_at_any_step_leaves_no_process_and_nothing_half_written(
     world.plane.always[operation] = fault
     with started(world, "--url", world.plane.relay) as process:
         wait(world, process)
-        assert world.processes()
+        assert world.watch.running()
         os.killpg(process.pid, signal.SIGINT)
-        _, stderr = process.communicate(timeout=20)
+        _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in stderr
-    assert world.wait_for_no_process() == []
+    assert world.watch.wait_for_none() == []
     assert files_of(world.app) == before
     history = world.app / ".chatops" / "deployments.json"
     assert [each["result"] for each in json.loads(history.read_bytes() if history.exists() else b"[]")] == recorded
@@ -229,8 +243,8 @@ def test_ctrl_c_while_the_app_is_pointed_leaves_it_as_it_was_or_wholly_pointed(w
     with started(world, "--url", world.plane.relay) as process:
         _shown("stream_test")(world, process)
         os.killpg(process.pid, signal.SIGINT)
-        process.communicate(timeout=20)
-    assert world.wait_for_no_process() == []
+        process.communicate(timeout=60)
+    assert world.watch.wait_for_none() == []
     after = files_of(world.app)
     pointed = world.plane.relay.encode() in after["partyconfig.toml"]
     assert (SECRET.encode() in after[".env"]) is pointed
@@ -238,15 +252,48 @@ def test_ctrl_c_while_the_app_is_pointed_leaves_it_as_it_was_or_wholly_pointed(w
 
 
 @pytest.mark.slow
-def test_sigterm_ends_it_like_ctrl_c(world: Deploying) -> None:
-    """A CI job that is cancelled leaves nothing behind either."""
-    world.plane.always["deploy"] = Fault(hang=True)
-    with started(world, "--url", world.plane.relay) as process:
-        _hangs("deploy")(world, process)
-        process.terminate()
-        process.communicate(timeout=20)
+def test_ctrl_c_while_vercel_is_asked_leaves_the_app_as_it_was(world: Deploying) -> None:
+    """The step that points the app has begun; what its command line started goes too."""
+    folder = Path(world.environment["PATH"].split(os.pathsep)[0])
+    asked = folder / "asked"
+    (folder / "vercel").write_text(f"#!/bin/sh\nsleep 300 &\necho > {asked}\nwait\n")
+    (folder / "vercel").chmod(0o755)
+    before = files_of(world.app)
+    with started(world, "--url", world.plane.relay, "--vercel", "--no-verify") as process:
+        _shown("live")(world, process)
+        _wait_for(asked.exists)
+        os.killpg(process.pid, signal.SIGINT)
+        process.communicate(timeout=60)
     assert process.returncode == 130
-    assert world.wait_for_no_process() == []
+    assert world.watch.wait_for_none() == []
+    assert files_of(world.app) == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("number", "fault", "wait"),
+    [
+        (signal.SIGTERM, Fault(hang=True), _hangs("deploy")),
+        (signal.SIGHUP, Fault(hang=True), _hangs("deploy")),
+        (signal.SIGTERM, Fault(), _shown("live")),
+        (signal.SIGTERM, Fault(), _shown("health")),
+    ],
+    ids=["SIGTERM at upload", "SIGHUP at upload", "SIGTERM at health", "SIGTERM at stream_test"],
+)
+def test_a_cancelled_job_and_a_closed_terminal_end_it_like_ctrl_c(
+    world: Deploying, number: signal.Signals, fault: Fault, wait: Callable[[Deploying, subprocess.Popen[str]], None]
+) -> None:
+    before = files_of(world.app)
+    world.plane.always["deploy"] = fault
+    with started(world, "--url", world.plane.relay) as process:
+        wait(world, process)
+        process.send_signal(number)
+        _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in stderr
+    assert world.watch.wait_for_none() == []
+    assert files_of(world.app) == before
+    assert deploy(world, "--list", "--json").json["deployments"][0]["result"] == "interrupted"
 
 
 @pytest.mark.slow
@@ -315,6 +362,12 @@ def test_a_secret_is_not_made_where_git_would_see_it(chatops: Chatops, app: Path
     assert "openssl rand" in ended.stderr
 
 
+def test_a_target_that_cannot_go_back_says_so_before_anything_is_done(chatops: Chatops, app: Path) -> None:
+    for target in ("local", "docker"):
+        ended = chatops("deploy", "--app", str(app), "--target", target, "--rollback", "--json")
+        assert (ended.code, ended.json["error"]["code"]) == (2, "no_rollback")
+
+
 def test_the_secret_of_a_relay_that_is_in_use_is_not_replaced_unasked(chatops: Chatops, app: Path) -> None:
     """A second machine that does not know the secret must not lock out the app."""
     (app / "partyconfig.toml").write_text('[relay]\nurl = "https://chat.team.partykit.dev"\n')
@@ -354,7 +407,7 @@ def test_the_files_for_docker_keep_their_secret_over_runs(chatops: Chatops, app:
 def test_a_name_that_partykit_does_not_take_is_told_before_anything_is_run(chatops: Chatops, app: Path) -> None:
     ended = chatops("deploy", "--app", str(app), RELAY_SECRET=SECRET, CHATOPS_DEPLOY_NAME="Bad Name")
     assert ended.code == 2
-    assert "PartyKit does not take 'Bad Name' as a project's name" in ended.stderr
+    assert "the name of a project on PartyKit cannot be 'Bad Name'" in ended.stderr
 
 
 def test_a_domain_needs_the_credentials_of_cloudflare(chatops: Chatops, app: Path) -> None:
@@ -376,7 +429,10 @@ def test_nothing_deployed_yet_is_an_empty_list(chatops: Chatops, app: Path) -> N
 
 @pytest.mark.parametrize(
     ("script", "said"),
-    [("echo v16.20.2", "Node.js is too old for PartyKit's CLI: v16.20.2"), ("exit 127", "Node.js is too old")],
+    [
+        ("echo v16.20.2", "Node.js is too old for PartyKit's CLI: v16.20.2"),
+        ("exit 127", "Node.js does not work: `node --version` says nothing"),
+    ],
 )
 def test_a_node_that_will_not_do_is_named(chatops: Chatops, app: Path, script: str, said: str) -> None:
     tools = app.parent / "tools"

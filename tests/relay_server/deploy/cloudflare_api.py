@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import threading
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes
@@ -24,12 +24,15 @@ TOKEN = "the-api-token"
 ACCOUNT = {"id": "0123456789abcdef0123456789abcdef", "name": "Skarv"}
 SUBDOMAIN = "skarv"
 
+_CUT_AFTER = 1_000  # bytes of an upload, which has tens of thousands
+
 
 @dataclass(frozen=True)
 class Fault:
     """An answer in place of the real one, for requests that `matches`; `times` of them, then the real one again.
 
-    `status` 0 cuts the connection, `code` 0 gives a page in place of the API's JSON; `hang_s` waits first.
+    `status` 0 cuts the connection in the middle of the request, `code` 0 gives a page in place of the API's JSON;
+    `hang` never answers.
     """
 
     matches: str
@@ -37,7 +40,7 @@ class Fault:
     code: int = 10000
     message: str = "a fault"
     times: int = 1_000
-    hang_s: float = 0.0
+    hang: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,8 +66,10 @@ class CloudflareApi:
     deployed: list[tuple[str, str]] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     accounts: list[dict[str, str]] = field(default_factory=lambda: [ACCOUNT])
+    hanging: threading.Event = field(default_factory=threading.Event)
     _hits: dict[int, int] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _closing: threading.Event = field(default_factory=threading.Event)
 
     @property
     def workers(self) -> set[str]:
@@ -78,6 +83,14 @@ class CloudflareApi:
                     return fault
         return None
 
+    def hang(self) -> None:
+        """Until the end of the block that runs the stand-in."""
+        self.hanging.set()
+        self._closing.wait()
+
+    def close(self) -> None:
+        self._closing.set()
+
     def version_id(self, number: int) -> str:
         return f"00000000-0000-4000-8000-{number:012d}"
 
@@ -89,7 +102,7 @@ def cloudflare_api() -> Iterator[CloudflareApi]:
     class Handler(_Handler):
         state = api
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = _Server(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     api.url = f"http://127.0.0.1:{server.server_address[1]}/client/v4"
     thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -97,9 +110,15 @@ def cloudflare_api() -> Iterator[CloudflareApi]:
     try:
         yield api
     finally:
+        api.close()
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, *_: object) -> None:
+        """A client that was ended in mid-request is no error here."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -107,17 +126,21 @@ class _Handler(BaseHTTPRequestHandler):
     state: CloudflareApi
 
     def _answer(self) -> None:
-        body = self._body()
         path, _, query = self.path.removeprefix("/client/v4").partition("?")
         line = f"{self.command} {path}"
         self.state.requests.append(f"{line}?{query}" if query else line)
         fault = self.state.fault_for(line)
+        if fault is not None and fault.hang:
+            self.state.hang()
+        if fault is not None and not fault.status:
+            if self.command != "GET":
+                self.rfile.read(_CUT_AFTER)
+            self.close_connection = True
+            self.connection.shutdown(socket.SHUT_RDWR)
+            return
+        body = self._body()
         if fault is not None:
-            time.sleep(fault.hang_s)
-            if not fault.status:
-                self.close_connection = True
-                self.connection.close()
-            elif not fault.code:
+            if not fault.code:
                 self._send_page(fault.status, fault.message)
             else:
                 self._send(fault.status, None, [{"code": fault.code, "message": fault.message}])

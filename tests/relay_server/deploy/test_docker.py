@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import stat
 import subprocess
@@ -25,13 +26,15 @@ from relay_server.deploy.docker import DockerTarget
 from relay_server.deploy.docker_files import files, is_ours, marked, was_ours
 from relay_server.deploy.docker_wheel import is_wheel, make_wheel
 from relay_server.deploy.history import Deployment
+from relay_server.deploy.pipeline import DeploySettings
+from relay_server.deploy.pipeline import deploy as run_pipeline
 from relay_server.deploy.target import Request
 from relay_server.errors import UsageError
+from tests.servers import SECRET
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SECRET = "the-secret-of-the-hosted-relay"
 WHEEL = f"chatops_partykit-{__version__}-py3-none-any.whl"
 NAMES = {".dockerignore", ".gitignore", "Dockerfile", "chatops-relay.service", "compose.yaml", "relay.env.example"}
 
@@ -186,6 +189,8 @@ def test_what_it_does_not_know_is_refused(app: Path, flag: str, more: dict[str, 
 
 def test_there_is_no_way_back(app: Path) -> None:
     with pytest.raises(UsageError, match="runs nothing"):
+        DockerTarget().way_back(app, "chat", "")
+    with pytest.raises(UsageError, match="runs nothing"):
         DockerTarget().rollback(request_for(app), Deployment("b", "docker", "chat", "", "good"), quiet)
 
 
@@ -204,6 +209,22 @@ def test_the_wheel_is_the_same_each_time_and_holds_what_runs() -> None:
     names = zipfile.ZipFile(io.BytesIO(data)).namelist()
     assert {"cli/main.py", "relay_server/bundled/server.py", "migrations/catalogue.py"} <= set(names)
     assert not [name for name in names if "node_modules" in name or "/tests/" in name or name.endswith(".pyc")]
+
+
+@pytest.mark.parametrize("step", ["secret", "upload"])
+def test_ctrl_c_leaves_nothing_half_written(app: Path, step: str) -> None:
+    """The signal comes when a file is about to be written; the next run makes all of them."""
+
+    def tell(text: str) -> None:
+        if text == {"secret": "writing relay/relay.env", "upload": "writing relay/"}[step]:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_pipeline(DockerTarget(), request_for(app), DeploySettings(), point="nothing runs", tell=tell)
+    assert set(written(app)) <= {".gitignore", "relay.env"}
+    assert not list((app / ".chatops").glob("staging/*"))
+    deploy(app, "build-2")
+    assert set(written(app)) == NAMES | {WHEEL, "relay.env"}
 
 
 def dockerfile(app: Path) -> dict[str, Any]:

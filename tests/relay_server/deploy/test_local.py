@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pytest
 
@@ -12,15 +15,15 @@ from relay_server.background import BackgroundOptions
 from relay_server.deploy.history import Deployment
 from relay_server.deploy.live import Pace, probe, small_stream_test, wait_for_build
 from relay_server.deploy.local import LocalTarget
-from relay_server.deploy.pipeline import DeploySettings, Pointed, deploy
+from relay_server.deploy.pipeline import STEPS, DeploySettings, Pointed, deploy
 from relay_server.deploy.target import Request
 from relay_server.errors import UsageError
+from tests.process_watch import watched
+from tests.servers import SECRET
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-SECRET = "the-secret-of-the-local-relay"
 
 
 @pytest.fixture
@@ -64,6 +67,42 @@ def test_the_whole_deployment_points_the_app_at_it_last(tmp_path: Path, target: 
     report = deploy(target, request_for(tmp_path), DeploySettings(pace=Pace(0.05, 0.2)), point=point)
     assert report.url == f"http://127.0.0.1:{target.port}"
     assert pointed == [(report.url, True)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("step", STEPS)
+def test_ctrl_c_in_any_step_leaves_no_relay_and_no_record_of_one(
+    tmp_path: Path, target: LocalTarget, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The signal comes when the step begins; nothing of this deployment runs afterwards."""
+    mark = f"mark-{uuid4().hex}"
+    monkeypatch.setenv("MARK_OF_THE_TEST", mark)
+
+    def tell(text: str) -> None:
+        if text == STEPS[step]:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with watched(SECRET, mark=mark) as watch:
+        with pytest.raises(KeyboardInterrupt):
+            deploy(target, request_for(tmp_path), DeploySettings(), point=lambda _url: Pointed("pointed"), tell=tell)
+        assert watch.wait_for_none() == []
+    assert bool(watch.own) is (step not in ("preflight", "secret", "build", "upload"))
+    assert background.find(target.port) is None
+    left = [path.name for path in background.state_folder().glob("*")]
+    assert not [name for name in left if name.startswith(".") or name.endswith(".json")]
+
+
+@pytest.mark.slow
+def test_ctrl_c_before_the_relay_is_replaced_leaves_the_one_of_before(tmp_path: Path, target: LocalTarget) -> None:
+    before = background.start(BackgroundOptions(app=tmp_path.resolve(), build="before", port=target.port))
+
+    def tell(text: str) -> None:
+        if text == STEPS["upload"]:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        deploy(target, request_for(tmp_path), DeploySettings(), point="not at all", tell=tell)
+    assert background.find(target.port) == before
 
 
 def test_the_next_deployment_takes_the_place_of_the_one_before(tmp_path: Path, target: LocalTarget) -> None:
@@ -119,5 +158,7 @@ def test_a_dry_run_writes_nothing_and_shows_no_secret(tmp_path: Path, target: Lo
 
 
 def test_there_is_no_way_back(tmp_path: Path, target: LocalTarget) -> None:
+    with pytest.raises(UsageError, match="not kept"):
+        target.way_back(tmp_path, "chat", "")
     with pytest.raises(UsageError, match="not kept"):
         target.rollback(request_for(tmp_path), Deployment("b", "local", "chat", "", "good"), quiet)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,7 +37,7 @@ class Place:
     def preflight(self, request: Request, tell: Tell) -> str:
         return self._call("preflight")
 
-    def dry_run(self, request: Request) -> list[str]:
+    def dry_run(self, request: Request, to: Deployment | None = None) -> list[str]:
         return []
 
     def store_secret(self, request: Request, tell: Tell) -> str:
@@ -44,8 +46,14 @@ class Place:
     def upload(self, request: Request, tell: Tell) -> Uploaded:
         return Uploaded(self.url, self._call("upload"), "version-1", self.sent)
 
+    def way_back(self, app: Path, name: str, preview: str) -> Deployment:
+        return History(app).to_go_back_to(self.name, name, preview)
+
     def rollback(self, request: Request, to: Deployment, tell: Tell) -> Uploaded:
         return Uploaded(self.url, self._call(f"rollback to {to.build}"))
+
+    def abandon(self, request: Request) -> None:
+        self._call("abandon")
 
     def _call(self, name: str) -> str:
         self.calls.append(name)
@@ -130,15 +138,22 @@ def test_passing_faults_are_tried_again_at_the_secret_too(place: Place, request_
 
 def test_after_the_upload_every_fault_is_a_failed_check(place: Place, request_: Request) -> None:
     """Exit code 1, with what was found, the way back, and a record that says the target took it."""
+    before = Deployment("b0", "place", "chat", "2026-11-01T10:00:00+00:00", "good", uploaded=True)
+    History(request_.app).add(before)
     error = failed(place, replace(request_, secret="another"), replace(QUICK, live_timeout_s=20))
     assert type(error) is CheckFailed
     assert error.code == "unauthorized"
     assert error.message.startswith("the relay was deployed, and the app was not pointed at it: ")
-    assert "chatops deploy --rollback" in error.next_step
+    assert error.next_step.endswith("; `chatops deploy --rollback` brings back the last good one, build b0")
     assert oks(error) == [*[True] * 5, False, None, None]
-    (recorded,) = History(request_.app).all()
+    _, recorded = History(request_.app).all()
     assert (recorded.result, recorded.uploaded) == ("failed", True)
     assert not History(request_.app).kept_upload(request_.build).exists()
+
+
+def test_no_way_back_is_promised_where_there_is_none(place: Place, request_: Request) -> None:
+    error = failed(place, replace(request_, secret="another"), replace(QUICK, live_timeout_s=20))
+    assert "--rollback" not in error.next_step
 
 
 def test_another_build_at_the_address_is_not_taken_for_this_one(place: Place, request_: Request) -> None:
@@ -147,11 +162,35 @@ def test_another_build_at_the_address_is_not_taken_for_this_one(place: Place, re
     assert f"it still serves build {request_.build}" in error.message
 
 
-def test_an_interruption_is_recorded_and_goes_on(place: Place, request_: Request) -> None:
-    place.faults["upload"] = [KeyboardInterrupt()]
+@pytest.mark.parametrize("step", STEPS)
+def test_ctrl_c_in_any_step_is_recorded_and_ends_what_was_started(place: Place, request_: Request, step: str) -> None:
+    """The signal comes when the step begins. What was found good before the app was pointed is known as that."""
+    pointed: list[str] = []
+
+    def point(url: str) -> Pointed:
+        pointed.append(url)
+        return Pointed("pointed")
+
+    def tell(text: str) -> None:
+        if text == STEPS[step]:
+            os.kill(os.getpid(), signal.SIGINT)
+
     with pytest.raises(KeyboardInterrupt):
+        deploy(place, request_, replace(QUICK, live_timeout_s=20), point=point, tell=tell)
+    assert pointed == []
+    expected = {"preflight": [], "point": ["good"]}.get(step, ["interrupted"])
+    assert [each.result for each in History(request_.app).all()] == expected
+    assert ("abandon" in place.calls) is (step != "preflight")
+    assert not list(request_.app.rglob(".coming-*")) + list(request_.app.rglob(".deployments.json-*"))
+    assert History(request_.app).kept_upload(request_.build).exists() is (step == "point")
+
+
+def test_an_error_of_the_disk_is_recorded_by_its_kind_and_goes_on(place: Place, request_: Request) -> None:
+    place.faults["upload"] = [OSError(28, "No space left on device")]
+    with pytest.raises(OSError, match="No space"):
         deploy(place, request_, QUICK, point="not at all")
-    assert [each.result for each in History(request_.app).all()] == ["interrupted"]
+    (recorded,) = History(request_.app).all()
+    assert (recorded.result, recorded.reason) == ("interrupted", "OSError")
 
 
 def test_a_rollback_is_waited_for_and_recorded_as_one(place: Place, request_: Request) -> None:
@@ -173,7 +212,9 @@ def test_pointing_that_fails_says_so(place: Place, request_: Request) -> None:
     def point(_url: str) -> Pointed:
         raise CheckFailed("the disk is full", next_step="make room", code="disk")
 
-    with pytest.raises(CheckFailed, match="the disk is full") as caught:
+    with pytest.raises(
+        CheckFailed, match=r"was deployed, and the app was not pointed at it: the disk is full"
+    ) as caught:
         deploy(place, request_, replace(QUICK, live_timeout_s=20, verify=False), point=point)
     assert oks(caught.value) == [*[True] * 5, None, None, False]
     assert History(request_.app).all()[0].uploaded
