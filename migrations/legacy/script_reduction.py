@@ -351,7 +351,7 @@ class _Line:
     def _with_arguments(
         self, raw: str, line: CommandLine, invocation: Invocation, name: Word, folder: str
     ) -> str | None:
-        """A call of a script that stays. One that only prepares a command, such as `dotenv -e .env --`, is given one."""
+        """A call of a script that stays; one that only prepares a command (`dotenv -e .env --`) is given one."""
         behind = [word for word in invocation.arguments if word.start > name.start and word.text != "--"]
         wrapper = parse_line(self.facts.names.scripts[name.text])
         prepares = wrapper is not None and len(wrapper.commands) == 1 and not invocation_of(wrapper.commands[0]).program

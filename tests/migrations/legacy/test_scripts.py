@@ -330,7 +330,7 @@ CASES: dict[str, tuple[Scripts, Scripts]] = {
          "x": "y", **NEXT_DEV},
     ),
     "its log made pretty": (
-        {**NEXT_DEV, "dev:wss": "cross-env A=1 tsx watch src/server/wssDevServer.ts | pino-pretty", "dev": "run-p dev:*",
+        {**NEXT_DEV, "dev:wss": "A=1 tsx watch src/server/wssDevServer.ts | pino-pretty", "dev": "run-p dev:*",
          "start": "NODE_ENV=production node --experimental-specifier-resolution=node dist/src/server/prodServer.js"},
         {**NEXT_DEV, "dev": "next dev", "start": "NODE_ENV=production next start"},
     ),
@@ -525,7 +525,7 @@ CALLS: dict[str, tuple[str, bytes, int]] = {
         1,
     ),
     "a shell script that runs the server": ("dev.sh", b"set -e\nnpx tsx src/server/wssDevServer.ts &\n", 2),
-    "a shell script that runs what was built": (
+    "a script that runs what was built": (
         "run.sh",
         b"# node dist/server/prodServer.js\nnode dist/server/prodServer.js",
         2,
