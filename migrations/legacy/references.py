@@ -118,4 +118,5 @@ def _is_specifier(node: Node) -> bool:
         return True
     call = parent.parent if parent is not None and parent.type == "arguments" else None
     function = call.child_by_field_name("function") if call is not None else None
-    return function is not None and text_of(function) in ("require", "import")
+    name = text_of(function) if function is not None else ""
+    return name in ("require", "import", "require.resolve") or name.startswith(("jest.", "vi."))

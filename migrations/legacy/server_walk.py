@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from migrations.discovery.nodes import FUNCTION_NODES, short_text, without_comments
 from migrations.engine.syntax import SOURCE_SUFFIXES, find_all, text_of
-from migrations.legacy.adapter import NEEDLES
+from migrations.legacy.adapter import NEEDLES, adapter_calls
 from migrations.legacy.module_names import ModuleName, bare, loaded_module, module_names, pattern_names
 from migrations.legacy.next_server import is_redirect_to_https
 from migrations.legacy.server_values import EFFECT_MODULES, GLOBALS, LOGGER, PLAIN, POLYFILLS, Value
@@ -217,6 +217,8 @@ class Walker(ABC):
         if path is None and EFFECT_MODULES.fullmatch(specifier):
             return
         file = self.view.file(path) if path is not None and path.endswith(SOURCE_SUFFIXES) else None
+        if file is not None and any(True for _ in adapter_calls(file)):
+            return  # another server, which is looked at by itself
         if file is None or not self._prepares(file):
             raise Does(f"imports {specifier} for what that does", node)
 

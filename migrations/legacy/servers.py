@@ -179,7 +179,7 @@ def _users(app: LegacyApp, path: str, going: set[str]) -> Iterator[Piece]:
     named = {r.path: r.line for r in named_in_code(app.before, path)}
     for reference in named_in_code(app.view, path):
         file = app.view.file(reference.path)
-        if reference.path in going or file is None or _is_seen_to_elsewhere(file):
+        if reference.path in {*going, *lines} or file is None or _is_seen_to_elsewhere(file):
             continue
         line = named.get(reference.path, reference.line)
         yield _need(reference.path, line, f"names the file of the WebSocket server ({path})", "take it out here")
