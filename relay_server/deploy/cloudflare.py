@@ -11,7 +11,7 @@ import os
 import tempfile
 from typing import TYPE_CHECKING, Any
 
-from relay_server.deploy.cloudflare_faults import SIGN_IN, failure
+from relay_server.deploy.cloudflare_faults import failure, how_to_sign_in
 from relay_server.deploy.cloudflare_wrangler import Wrangler, WranglerRun, find_wrangler
 from relay_server.deploy.history import History
 from relay_server.deploy.names import check_domain, check_name
@@ -125,7 +125,7 @@ class CloudflareTarget:
             said = None
         if not isinstance(said, dict) or said.get("loggedIn") is not True:
             if isinstance(said, dict) and said.get("loggedIn") is False:
-                raise Denied("there is no sign-in for Cloudflare", next_step=SIGN_IN, code="no_sign_in")
+                raise Denied("there is no sign-in for Cloudflare", next_step=how_to_sign_in(), code="no_sign_in")
             raise failure(ran, "asking who is signed in", self._hidden(request))
         accounts = {str(a.get("id")): str(a.get("name")) for a in said.get("accounts") or [] if isinstance(a, dict)}
         wanted = self._environment.get(_ACCOUNT) or settings.get("account_id") or ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING
 
@@ -14,9 +15,6 @@ if TYPE_CHECKING:
 
     from relay_server.deploy.cloudflare_wrangler import WranglerRun
 
-SIGN_IN = (
-    "set CLOUDFLARE_API_TOKEN to a token that may edit Workers (and CLOUDFLARE_ACCOUNT_ID), or run `npx wrangler login`"
-)
 # Cloudflare's codes for credentials that it does not know, cannot read, or that may not do this.
 _REFUSED = {6003, 6111, 9103, 9106, 9109, 10000, 10001, 10405}
 _PASSING_CODE = 10013
@@ -28,6 +26,12 @@ _NOT_SIGNED_IN = re.compile(
 _NO_NETWORK = re.compile(r"fetch failed|likely due to a connectivity issue|could not be reached|ENOTFOUND|ECONNREFUSED")
 _STATUS = re.compile(r" -> (\d{3})\b")  # where the answer is no JSON: method, path, status
 _SAID = re.compile(r"^\s*(\S.*?) \[code: (\d+)\]\s*$", re.MULTILINE)
+
+
+def how_to_sign_in() -> str:
+    """What to do; in CI nobody can log in by hand."""
+    how = "set CLOUDFLARE_API_TOKEN to a token that may edit Workers (and CLOUDFLARE_ACCOUNT_ID)"
+    return how if os.environ.get("CI") else f"{how}, or run `npx wrangler login`"
 
 
 def failure(ran: WranglerRun, doing: str, hidden: Sequence[str] = ()) -> ChatopsError:
@@ -52,11 +56,11 @@ def failure(ran: WranglerRun, doing: str, hidden: Sequence[str] = ()) -> Chatops
             code="platform_fault",
         )
     if _NOT_SIGNED_IN.search(text):
-        return Denied("there is no sign-in for Cloudflare", next_step=SIGN_IN, code="no_sign_in")
+        return Denied("there is no sign-in for Cloudflare", next_step=how_to_sign_in(), code="no_sign_in")
     if code in _REFUSED or (status is not None and status[1] in ("401", "403")):
         return Denied(
             f"Cloudflare refused the sign-in ({code or (status[1] if status else '')}) while {doing}{because}",
-            next_step=f"see that the token is right and may edit Workers of that account; {SIGN_IN}",
+            next_step=f"see that the token is right and may edit Workers of that account; {how_to_sign_in()}",
             code="sign_in",
         )
     if status is not None and status[1].startswith("5"):

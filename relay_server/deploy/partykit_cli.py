@@ -18,7 +18,7 @@ import msgspec
 
 from relay_server.client.failures import one_line
 from relay_server.deploy.node_tools import find_installed, node_version
-from relay_server.deploy.partykit_sign_in import HOW
+from relay_server.deploy.partykit_sign_in import how_to_sign_in
 from relay_server.deploy.target import Passing
 from relay_server.errors import ChatopsError, CheckFailed, Denied, Unreachable, UsageError
 from relay_server.process import NotRun, TookTooLong, run
@@ -196,7 +196,7 @@ def _refused(status: int, doing: str, said: str) -> ChatopsError:
 
 
 def _sign_in(message: str) -> Denied:
-    return Denied(message, next_step=f"run `npx partykit login` again, or {HOW}", code="sign_in")
+    return Denied(message, next_step=how_to_sign_in(again=" again"), code="sign_in")
 
 
 def _unreachable(where: str, fault: str, doing: str) -> Unreachable:

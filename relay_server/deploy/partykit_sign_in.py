@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _PAIRS = (("PARTYKIT_LOGIN", "PARTYKIT_TOKEN"), ("GITHUB_LOGIN", "GITHUB_TOKEN"))
-HOW = "set PARTYKIT_LOGIN and PARTYKIT_TOKEN (`npx partykit token generate` on your own machine makes them)"
+_HOW = "set PARTYKIT_LOGIN and PARTYKIT_TOKEN (`npx partykit token generate` on your own machine makes them)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,11 @@ class SignIn:
     login: str
     source: str
     token: str = field(repr=False)
+
+
+def how_to_sign_in(environment: Mapping[str, str] = os.environ, again: str = "") -> str:
+    """What to do; in CI nobody can log in by hand."""
+    return _HOW if environment.get("CI") else f"run `npx partykit login`{again}, or {_HOW}"
 
 
 def find_sign_in(environment: Mapping[str, str] = os.environ) -> SignIn:
@@ -43,7 +48,7 @@ def find_sign_in(environment: Mapping[str, str] = os.environ) -> SignIn:
             )
     raise Denied(
         "there is no sign-in for PartyKit: neither PARTYKIT_LOGIN and PARTYKIT_TOKEN nor a saved one",
-        next_step=HOW if environment.get("CI") else f"run `npx partykit login`, or {HOW}",
+        next_step=how_to_sign_in(environment),
         code="no_sign_in",
     )
 
@@ -57,6 +62,6 @@ def _saved(path: Path) -> SignIn | None:
     except (OSError, ValueError, KeyError, TypeError):
         raise Denied(
             f"PartyKit's saved sign-in {path} cannot be read",
-            next_step=f"run `npx partykit login` again, or {HOW}",
+            next_step=how_to_sign_in(again=" again"),
             code="no_sign_in",
         ) from None
