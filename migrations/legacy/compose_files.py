@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"(docker-)?compose([.-][\w.-]+)?\.ya?ml")
 _KEY = re.compile(r"""\s*(?:-\s+)?["']?(?P<key>[\w.-]+)["']?\s*:(?:\s+(?P<value>.*))?$""")
+# What of a service may name another: an address, or a key whose value (in one line) is a service.
+_REFERS = re.compile(r"//|@|\b(host|hostname|extends|service|container|network_mode|depends_on|links|volumes_from)\b")
 _PORT_ITEM = re.compile(r"""\s*-\s+["']?(?:[\d.]+:)?(?:(?P<host>\d+):)?(?P<port>\d+)(?:/\w+)?["']?\s*(?:#.*)?$""")
 
 
@@ -62,9 +64,13 @@ def clean_compose(commands: DeployedCommands, file: SourceFile) -> Handled:
         else:
             _drop_ports(commands, handled, texts, service, gone)
     if removed and len(removed) == len(services):
-        handled.after = None
-        handled.pieces = [(1, "compose file of the WebSocket server", "remove", "it has no other service")]
+        line = removed[0].start + 1
+        handled.pieces.clear()
+        handled.need(line, "the services run nothing but what goes", "delete the file by hand, then run this again")
         return handled
+    images = {service.name: _dockerfile(file.path, texts, service) for service in services}
+    kept = {image for name, image in images.items() if name not in {service.name for service in removed}}
+    handled.freed |= {image for image in images.values() if image is not None and image not in kept}
     for service in removed:
         _drop_references(handled, texts, service, gone)
     _need_of_checks(commands, handled, texts, gone)
@@ -190,10 +196,10 @@ def _drop_references(handled: Handled, texts: Sequence[str], removed: Service, g
             if all(n in gone for n in inside):
                 gone.add(above)
             handled.rewrite(number + 1, f"dependency on {removed.name}", "the service goes")
-        elif re.search(
-            rf"(//|@|\b(host|hostname|extends|service|container|network_mode)\b.*){re.escape(removed.name)}", text
-        ) or (re.search(r"depends_on|links|volumes_from", text)):
-            handled.need(number + 1, f"names the service {removed.name}", "take it out by hand, then run this again")
+        elif _REFERS.search(text):
+            line = removed.keys.get("command", removed.keys.get("entrypoint", ("", removed.start)))[1] + 1
+            how = f"take it out of line {number + 1} by hand, then run this again"
+            handled.need(line, f"line {number + 1} refers to the service {removed.name}, which goes", how)
 
 
 def _holder(data: Sequence[bytes], number: int) -> int | None:

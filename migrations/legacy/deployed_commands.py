@@ -29,7 +29,6 @@ _INITS = re.compile(
     r"^\s*((?:\S*/)?(?:dumb-init|tini|catatonit)\s+(?:-\w+\s+)*(?:--\s+)?|(?:\S*/)?(?:gosu|su-exec)\s+\S+\s+|exec\s+)"
 )
 _WORD = re.compile(r"[\w@./:+\[\]\\-]+")
-_EXECS = {"npm": "npx next", "pnpm": "pnpm exec next", "yarn": "yarn next", "bun": "bunx next"}
 _NOT_PORTS = frozenset({80, 443, 3000, 5432, 6379, 27017, 3306})
 
 
@@ -47,11 +46,14 @@ class Verdict:
 
 @dataclass
 class Handled:
-    """What a file's rules say of it: pieces and needs by its lines as they are read, and its new bytes."""
+    """What a file's rules say of it: pieces and needs by its lines as they are read, and its new bytes, None where it
+    can go. `freed` are other files that were only for what goes from this one.
+    """
 
     after: bytes | None
     pieces: list[tuple[int, str, str, str]] = field(default_factory=list)
     needs: list[tuple[int, str, str]] = field(default_factory=list)
+    freed: set[str] = field(default_factory=set)
 
     def remove(self, line: int, what: str, why: str) -> None:
         self.pieces.append((line, what, "remove", why))
@@ -133,10 +135,6 @@ class DeployedCommands(Memo):
             return Verdict("unclear", why=f"it names {lost}") if lost else Verdict("same")
         is_next = bool(set(sources) & self.reducer.gone.next_servers)
         return Verdict("next" if is_next else "less", found.text, sources=sources)
-
-    def with_next_found(self, text: str) -> str:
-        """A command line in which a bare `next` is found through the package manager, as scripts alone need not."""
-        return re.sub(r"(?<![\w./-])next (?=start|dev|build)", f"{_EXECS[self.reducer.manager]} ", text)
 
     def mentioned(self, text: str) -> str | None:
         """What of what went stands in a text: a file, what it was compiled to, a script that is called."""

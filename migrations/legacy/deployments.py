@@ -25,16 +25,7 @@ from migrations.legacy.platform_files import (
     is_platform_toml,
     without_formation,
 )
-from migrations.legacy.process_files import (
-    clean_makefile,
-    clean_procfile,
-    clean_shell_script,
-    clean_unit,
-    is_makefile,
-    is_procfile,
-    is_shell_script,
-    is_unit,
-)
+from migrations.legacy.process_files import clean_procfile, clean_unit, is_procfile, is_shell_file, is_unit
 from migrations.legacy.process_objects import clean_process_config, is_process_config
 from migrations.legacy.settings import is_dockerfile
 
@@ -60,8 +51,7 @@ _CLEANERS: tuple[tuple[Callable[[str], bool], Cleaner], ...] = (
     (is_compose_file, clean_compose),
     (is_procfile, clean_procfile),
     (is_unit, clean_unit),
-    (is_makefile, clean_makefile),
-    (is_shell_script, clean_shell_script),
+    (is_shell_file, lambda _, file: Handled(file.data)),
     (is_platform_toml, clean_toml),
     (is_platform_json, clean_json),
     (is_process_config, clean_process_config),
@@ -81,7 +71,7 @@ def clean_deployments(app: LegacyApp) -> Found:
     if not commands.needles:
         return Found()
     work = _Work(commands)
-    for path in app.view.paths:
+    for path in sorted(app.view.paths, key=lambda path: not is_compose_file(path)):  # images are seen to after these
         work.look_at(path)
     work.see_to_hosts()
     work.see_to_dynos()
@@ -99,6 +89,7 @@ class _Work:
         self.needs: list[Piece] = []
         self._mentions = Mentions(commands)
         self._hosts: set[str] = set()
+        self._freed: set[str] = set()
         self._dynos: list[str] = []
 
     def look_at(self, path: str) -> None:
@@ -128,6 +119,7 @@ class _Work:
             self.needs.append(self._piece(file, line, what, "keep", how))
         if handled.needs:
             return
+        self._freed |= handled.freed
         if handled.after is None:
             self.edits.delete(file.path)
         elif handled.after != file.data:
@@ -146,9 +138,9 @@ class _Work:
             self._dynos += sorted(name.decode() for name in before - left)
 
     def _see_to_image(self, file: SourceFile, handled: Handled) -> None:
-        """An image that only starts the server goes where it is plain that nothing but a compose file builds it."""
+        """An image that only starts the server goes with the compose services that were all that was built from it."""
         users = [path for path, _ in dockerfile_users(self.commands, file.path) if not is_compose_file(path)]
-        if not users and file.path != "Dockerfile":
+        if file.path in self._freed and not users:
             return
         line = handled.pieces[0][0]
         handled.pieces.clear()

@@ -139,7 +139,7 @@ NEEDS: dict[str, tuple[str, str, int]] = {
         "docker-compose.yml",
         "services:\n  ws:\n    build: .\n    command: npm run start:wss\n  web:\n    build: .\n"
         "    network_mode: service:ws\n",
-        7,
+        4,
     ),
     "systemd": ("deploy/app.service", "[Service]\nExecStart=/usr/bin/node /srv/app/dist/server/prodServer.js\n", 2),
     "fly, nothing else": ("fly.toml", "[processes]\n  app = 'node dist/server/wssDevServer.js'\n", 2),
@@ -156,12 +156,19 @@ NEEDS: dict[str, tuple[str, str, int]] = {
         6,
     ),
     "Kubernetes": ("k8s/app.yaml", 'spec:\n  containers:\n    - command: ["node", "dist/server/prodServer.js"]\n', 3),
-    "PM2 with arguments": (
+    "PM2, the whole app": (
         "ecosystem.config.js",
-        "module.exports = {\n  apps: [\n    { script: 'dist/server/prodServer.js', node_args: '-r x' },\n  ],\n};\n",
+        "module.exports = {\n  apps: [\n    { script: 'dist/server/prodServer.js', instances: 2 },\n  ],\n};\n",
         3,
     ),
-    "a script that waits for it": ("run.sh", "node dist/server/wssDevServer.js &\nPID=$!\nnpm start\n", 1),
+    "Procfile, the whole app": ("Procfile", "web: node dist/server/prodServer.js\n", 1),
+    "Render, the whole app": ("render.yaml", "services:\n  - startCommand: node dist/server/prodServer.js\n", 2),
+    "Railway, the whole app": ("railway.json", '{\n  "startCommand": "node dist/server/prodServer.js"\n}\n', 2),
+    "Nixpacks, the whole app": ("nixpacks.toml", '[start]\ncmd = "node dist/server/prodServer.js"\n', 2),
+    "an image with a name of its own": ("docker/ws.Dockerfile", "FROM node\nCOPY . .\nCMD npm run start:wss\n", 3),
+    "a compose file of nothing else": ("compose.yml", "services:\n  ws:\n    command: npm run start:wss\n", 2),
+    "a shell script": ("run.sh", "node dist/server/wssDevServer.js &\nnpm start\n", 1),
+    "make": ("Makefile", "dev:\n\tnpm run dev:wss & npm run dev\n", 2),
     "Render's build": ("render.yaml", "services:\n  - type: web\n    buildCommand: npm run build:2-server\n", 3),
 }
 
@@ -210,6 +217,7 @@ FROM node:20
 WORKDIR /app
 COPY --from=builder /app/node_modules ./node_modules
 COPY --from=builder /app/.next ./.next
+COPY --from=builder /app/package.json ./
 COPY --from=builder /app/dist ./dist
 EXPOSE 3000 3001
 EXPOSE 3001
@@ -227,6 +235,7 @@ FROM node:20
 WORKDIR /app
 COPY --from=builder /app/node_modules ./node_modules
 COPY --from=builder /app/.next ./.next
+COPY --from=builder /app/package.json ./
 EXPOSE 3000
 CMD node_modules/.bin/next start
 """,
@@ -237,7 +246,6 @@ CMD node_modules/.bin/next start
         "FROM node\nRUN npm ci && \\\n    npm run build:1-next && \\\n    npm run build:2-server\nCMD npm start\n",
         "FROM node\nRUN npm ci && \\\n    npm run build:1-next\nCMD npm start\n",
     ),
-    Case("an image for the server, by its name", "Dockerfile.ws", "FROM node\nCOPY . .\nCMD npm run start:wss\n", None),
     Case(
         "a compose service",
         "docker-compose.yml",
@@ -290,8 +298,8 @@ services:
     Case(
         "a Procfile",
         "Procfile",
-        "web: node dist/server/prodServer.js\nws: npm run start:wss\n",
-        "web: npx next start\n",
+        "web: npm start\n\n# sockets\nws: npm run start:wss\n",
+        "web: npm start\n",
     ),
     Case(
         "PM2",
@@ -301,8 +309,8 @@ module.exports = {
   apps: [
     {
       name: "web",
-      script: "./dist/server/prodServer.js",
-      instances: 2,
+      script: "npm",
+      args: "start",
     },
     {
       name: "ws",
@@ -317,9 +325,8 @@ module.exports = {
   apps: [
     {
       name: "web",
-      script: "node_modules/next/dist/bin/next",
+      script: "npm",
       args: "start",
-      instances: 2,
     },
   ],
 };
@@ -375,14 +382,14 @@ app = "a"
     Case(
         "Railway",
         "railway.json",
-        '{\n  "deploy": { "startCommand": "node dist/server/prodServer.js" }\n}\n',
-        '{\n  "deploy": { "startCommand": "npx next start" }\n}\n',
+        '{\n  "deploy": { "startCommand": "npm run build:2-server && npm start" }\n}\n',
+        '{\n  "deploy": { "startCommand": "npm start" }\n}\n',
     ),
     Case(
         "Nixpacks",
         "nixpacks.toml",
-        '[start]\ncmd = "node dist/server/prodServer.js" # all\n',
-        '[start]\ncmd = "npx next start" # all\n',
+        '[start]\ncmd = "node dist/server/wssDevServer.js & npm start" # all\n',
+        '[start]\ncmd = "npm start" # all\n',
     ),
     Case(
         "Render",
@@ -392,7 +399,7 @@ services:
   - type: web
     name: app
     buildCommand: npm ci && npm run build:1-next && npm run build:2-server
-    startCommand: node dist/server/prodServer.js
+    startCommand: npm start
   - type: web
     name: live-sockets
     startCommand: npm run start:wss
@@ -402,7 +409,7 @@ services:
   - type: web
     name: app
     buildCommand: npm ci && npm run build:1-next
-    startCommand: npx next start
+    startCommand: npm start
 """,
     ),
     Case(
@@ -437,32 +444,6 @@ jobs:
         ".gitlab-ci.yml",
         "build:\n  script:\n    - npm run build:1-next\n    - npm run build:2-server\n",
         "build:\n  script:\n    - npm run build:1-next\n",
-    ),
-    Case("a shell script", "run.sh", "#!/bin/sh\nnpm run start:wss &\nnpm start\n", "#!/bin/sh\nnpm start\n"),
-    Case(
-        "a Makefile",
-        "Makefile",
-        ".PHONY: run ws\n\nrun:\n\tnpm start\n\n# sockets\nws:\n\tnpm run start:wss\n",
-        ".PHONY: run\n\nrun:\n\tnpm start\n",
-    ),
-    Case(
-        "Playwright",
-        "playwright.config.ts",
-        """\
-export default {
-  webServer: [
-    { command: 'npm run dev:wss', port: 3001 },
-    { command: 'npm run dev', port: 3000 },
-  ],
-};
-""",
-        """\
-export default {
-  webServer: [
-    { command: 'npm run dev', port: 3000 },
-  ],
-};
-""",
     ),
     Case(
         "VS Code",
@@ -510,6 +491,15 @@ def test_the_dynos_of_a_process_that_goes_are_no_longer_counted() -> None:
     app_json = '{\n  "formation": { "web": { "quantity": 1 }, "ws": { "quantity": 1 } }\n}\n'
     changes, _ = clean({"Procfile": "web: npm start\nws: npm run start:wss\n", "app.json": app_json})
     assert changes["app.json"] == '{\n  "formation": { "web": { "quantity": 1 } }\n}\n'
+
+
+def test_an_image_goes_with_the_compose_service_that_was_built_from_it() -> None:
+    """It starts the server alone, and nothing else names it."""
+    compose = "services:\n  web:\n    build: .\n  ws:\n    build:\n      dockerfile: ws.Dockerfile\n"
+    image = "FROM node\nCOPY . .\nCMD npm run start:wss\n"
+    changes, found = clean({"docker-compose.yml": compose, "ws.Dockerfile": image})
+    assert found.needs == ()
+    assert changes == {"docker-compose.yml": "services:\n  web:\n    build: .\n", "ws.Dockerfile": None}
 
 
 def test_a_proxy_that_names_a_service_that_goes_is_a_need() -> None:
