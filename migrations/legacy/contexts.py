@@ -9,8 +9,8 @@ from migrations.discovery.procedures import is_test
 from migrations.engine.edits import Edits
 from migrations.engine.syntax import find_all, text_of
 from migrations.legacy.pieces import Found, Piece
+from migrations.legacy.removed_code import Removal, declared_name
 from migrations.legacy.socket_data import moves_to_sse, socket_data
-from migrations.legacy.unused_code import Removal, declared_name
 from migrations.legacy.ws_types import NEEDLES, SocketTypes, outer_unions, union_members
 
 if TYPE_CHECKING:
@@ -120,9 +120,13 @@ class _Context:
             for member in gone:
                 self._cut(union, member, edit)
         line = self._line(gone[0])
-        self.pieces.append(
-            self._piece(line, "a context type for WebSocket connections", "rewrite", "no server gives any")
-        )
+        what = "a context type for WebSocket connections"
+        self.pieces.append(self._piece(line, what, "rewrite", "no server gives any"))
+        guard = _type_guard(union)
+        if guard is not None:
+            what = "a type guard that tells requests from WebSocket connections"
+            why = "take it out with what is done for connections, then run this again"
+            self.needs.append(self._piece(self._line(guard), what, "keep", why))
 
     def _cut(self, union: Node, member: Node, edit: FileEdit) -> None:
         """Take one of several members out, with the bar that belongs to it."""
@@ -254,7 +258,7 @@ def _type_guard(union: Node) -> Node | None:
     while node is not None and node.type not in _FUNCTIONS:
         node = node.parent
     returned = node.child_by_field_name("return_type") if node is not None else None
-    return returned if returned is not None and "predicate" in returned.type else None
+    return returned if returned is not None and b" is " in (returned.text or b"") else None
 
 
 def _unwrapped(node: Node) -> str:

@@ -278,10 +278,10 @@ def test_a_server_that_is_the_whole_next_server(name: str) -> None:
 SHARED = {
     "a job": (_started("setInterval(() => console.log('tidy'), 1000);\n"), "setInterval"),
     "an own function that is not known": (_started("import { boot } from './boot';\nboot();\n"), "boot();"),
-    "a package's function": (_started((
+    "a package's function": (_started(
         "import cron from 'node-cron';\n"
         "cron.schedule('* * * * *', () => {});\n"
-    )), "schedule"),
+    ), "schedule"),
     "a worker": (_started("import { Worker } from 'bullmq';\nconst worker = new Worker('mail');\n"), "new Worker"),
     "raw messages": (
         _started("wss.on('connection', (ws) => {\n  ws.on('message', (text) => relay(text));\n});\n"),
