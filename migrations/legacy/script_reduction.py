@@ -79,17 +79,28 @@ class ScriptReducer:
         """The script `name` without what went. Raises Unclear: it has to do with that, and not in a known way."""
         found = Reduction(text)
         found.text = _Line(self, name, found).reduce(text)
+        left = self.mentioned_file(found.text or "")
+        if left is not None:
+            raise Unclear(f"it names {left} where that is not expected")
+        is_next = bool(found.sources & self.gone.next_servers)
+        if is_next and len(re.findall(r"\bnext (?:dev|start)\b", found.text or "")) > 1:
+            raise Unclear("it would start Next.js twice")
         return found
 
     def mentioned(self, text: str) -> str | None:
         """A file or script that went and that stands in a text; None if there is none."""
+        file = self.mentioned_file(text)
+        if file is not None:
+            return file
+        return next((name for name in sorted(self.names.removed) if _calls(text, name)), None)
+
+    def mentioned_file(self, text: str) -> str | None:
+        """A file that went and that stands in a text, itself or as what it was compiled to; None if there is none."""
         plain = text.replace("\\", "/")
         files = [path for path in self.gone.paths if re.search(_SEPARATOR.format(re.escape(path)), plain)]
-        stems = [path for path in self.gone.sources if posixpath.splitext(path)[0] in plain and "/" in path]
-        words = re.split(r"[\s\"'`;&|()=]+", plain)
+        words = re.split(r"[\s\"'`;&|()=,]+", plain)
         built = [word for word in words if self.gone.is_path_of(word, "", self.outputs)]
-        scripts = [name for name in self.names.removed if _calls(text, name)]
-        return next(iter(sorted([*files, *stems, *built, *scripts])), None)
+        return next(iter(sorted([*files, *built])), None)
 
 
 def _calls(text: str, name: str) -> bool:
@@ -114,13 +125,19 @@ class _Line:
             if mentioned is not None:
                 raise Unclear(f"it names {mentioned}, in a command line that is not understood")
             return text
-        folder = ""
+        folder = base = ""
         left: list[str | None] = []
         for number, command in enumerate(line.commands):
+            operator = line.operators[number - 1] if number else ""
+            if operator == "&":  # what ran in the background went elsewhere alone
+                folder = base
+            elif operator == ";":
+                base = folder
             invocation = invocation_of(command)
             raw = line.raw(number)
             left.append(self._without_variables(self._command(line, raw, invocation, folder), invocation))
-            if invocation.program == "cd" and invocation.arguments:
+            piped = "|" in (operator, line.operators[number])
+            if invocation.program == "cd" and invocation.arguments and not piped:
                 folder = posixpath.normpath(posixpath.join(folder, invocation.arguments[0].text))
         if left == [line.raw(number) for number in range(len(left))]:
             return text
@@ -312,7 +329,7 @@ class _Line:
     def _called(self, raw: str, line: CommandLine, invocation: Invocation, folder: str) -> str | None:
         """A script called through a package manager."""
         arguments = invocation.arguments
-        if folder or any(_ELSEWHERE.match(word.text) for word in arguments):
+        if self._is_other_package(folder) or any(_ELSEWHERE.match(word.text) for word in arguments):
             return raw
         words = [word for word in arguments if not word.text.startswith("-")]
         if not words:
@@ -347,6 +364,14 @@ class _Line:
         if left is None or left == inner.text:
             return None if left is None else raw
         return self._prefix(line, invocation) + left
+
+    def _is_other_package(self, folder: str) -> bool:
+        """Whether a package manager that is called in a folder works on another package than the app."""
+        while folder and not folder.startswith((".", "/", "$", "~")):
+            if self.facts.gone.view.exists(f"{folder}/package.json"):
+                return True
+            folder = posixpath.dirname(folder)
+        return bool(folder) and folder != "."
 
     def _with_arguments(
         self, raw: str, line: CommandLine, invocation: Invocation, name: Word, folder: str

@@ -6,9 +6,12 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from migrations.discovery.layout import find_layout
 from migrations.engine import AppView
+from migrations.legacy.command_line import parse_line
 from migrations.legacy.pieces import Found, LegacyApp
 from migrations.legacy.scripts import clean_scripts
 from migrations.legacy.servers import find_servers
@@ -334,6 +337,12 @@ CASES: dict[str, tuple[Scripts, Scripts]] = {
          "start": "NODE_ENV=production node --experimental-specifier-resolution=node dist/src/server/prodServer.js"},
         {**NEXT_DEV, "dev": "next dev", "start": "NODE_ENV=production next start"},
     ),
+    "a folder that is entered in the background": (
+        {"dev": "cd docs & tsx src/server/wssDevServer.ts & next dev"}, {"dev": "cd docs & next dev"},
+    ),
+    "a call from another folder of the app": (
+        {"dev:wss": WSS, "dev": "next dev", "ws": "cd scripts && npm run dev:wss"}, {"dev": "next dev"},
+    ),
     "windows": ({"ws": "SET NODE_ENV=development&&dotenv tsx watch ./src/server/wssDevServer.ts", "dev": "next dev"},
                 {"dev": "next dev"}),
     "hooks": (
@@ -419,6 +428,9 @@ UNCLEAR: dict[str, tuple[Scripts, str, str]] = {
     ),
     "PM2 with the whole Next server": ({"start": "pm2 start dist/server/prodServer.js"}, "start", "pm2"),
     "neither dev nor start": ({"serv": "node src/server/prodServer.ts"}, "serv", "production"),
+    "the whole Next server beside Next": (
+        {"dev": 'concurrently "next dev" "tsx watch src/server/prodServer.ts"'}, "dev", "twice",
+    ),
     "start-server-and-test": (
         {"dev:wss": WSS, "e2e": "start-server-and-test dev:wss 3001 test"}, "e2e", "start-server-and-test",
     ),
@@ -561,3 +573,27 @@ def test_a_task_of_the_workspace_is_told_of() -> None:
     found = clean_scripts(legacy_app({"dev:wss": WSS, "dev": "next dev"}, files=files))
     assert found.needs == ()
     assert [(p.file, p.line) for p in found.pieces if p.action == "by-hand"] == [("../turbo.json", 2)]
+
+
+PARTS = [
+    "next dev", "next build", "tsx watch src/server/wssDevServer.ts", PROD, "npm run dev:wss", "npm run dev:next",
+    "run-p dev:*", "run-s dev:next dev:wss", "sleep 2", "wait", "cd docs", "tsc -p tsconfig.server.json", "wait-on tcp:3001",
+    "cross-env A=1 run-p dev:*", 'concurrently "next dev" "tsx src/server/wssDevServer.ts"', "true", "rimraf dist",
+    "concurrently -n a,b,c npm:dev:next npm:dev:wss 'npm run lint'", "eslint . > out.txt 2>&1",
+]  # fmt: skip
+OPERATORS = [" && ", " & ", " || ", "; ", " | ", "&", "&&"]
+
+
+@given(st.lists(st.tuples(st.sampled_from(PARTS), st.sampled_from(OPERATORS)), min_size=1, max_size=5))
+def test_any_line_is_a_need_or_ends_without_the_server_and_stays_so(parts: list[tuple[str, str]]) -> None:
+    line = "".join(part + operator for part, operator in parts).removesuffix(parts[-1][1])
+    scripts = {"dev:wss": WSS, "dev:next": "next dev", "lint": "eslint .", "line": line}
+    app = legacy_app(scripts)
+    found = clean_scripts(app)
+    if found.needs:
+        return
+    left = after(app, found)
+    text = left.get("line", "x")
+    assert parse_line(text) is not None
+    assert not any(word in text for word in ("wssDevServer", "prodServer", "tsconfig.server", "dev:wss", "3001"))
+    assert clean_scripts(legacy_app(left)) == Found()
