@@ -577,9 +577,10 @@ def test_a_task_of_the_workspace_is_told_of() -> None:
 
 PARTS = [
     "next dev", "next build", "tsx watch src/server/wssDevServer.ts", PROD, "npm run dev:wss", "npm run dev:next",
-    "run-p dev:*", "run-s dev:next dev:wss", "sleep 2", "wait", "cd docs", "tsc -p tsconfig.server.json", "wait-on tcp:3001",
-    "cross-env A=1 run-p dev:*", 'concurrently "next dev" "tsx src/server/wssDevServer.ts"', "true", "rimraf dist",
-    "concurrently -n a,b,c npm:dev:next npm:dev:wss 'npm run lint'", "eslint . > out.txt 2>&1",
+    "run-p dev:*", "run-s dev:next dev:wss", "sleep 2", "wait", "cd docs", "tsc -p tsconfig.server.json",
+    "wait-on tcp:3001", "cross-env A=1 run-p dev:*", "true", "rimraf dist", "eslint . > out.txt 2>&1",
+    'concurrently "next dev" "tsx src/server/wssDevServer.ts"',
+    "concurrently -n a,b,c npm:dev:next npm:dev:wss 'npm run lint'",
 ]  # fmt: skip
 OPERATORS = [" && ", " & ", " || ", "; ", " | ", "&", "&&"]
 
