@@ -197,9 +197,8 @@ def _drop_references(handled: Handled, texts: Sequence[str], removed: Service, g
                 gone.add(above)
             handled.rewrite(number + 1, f"dependency on {removed.name}", "the service goes")
         elif _REFERS.search(text):
-            line = removed.keys.get("command", removed.keys.get("entrypoint", ("", removed.start)))[1] + 1
-            how = f"take it out of line {number + 1} by hand, then run this again"
-            handled.need(line, f"line {number + 1} refers to the service {removed.name}, which goes", how)
+            how = "take it out by hand, then run this again"
+            handled.need(number + 1, f"names the service {removed.name}, which goes", how)
 
 
 def _holder(data: Sequence[bytes], number: int) -> int | None:

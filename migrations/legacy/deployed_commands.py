@@ -29,6 +29,7 @@ _INITS = re.compile(
     r"^\s*((?:\S*/)?(?:dumb-init|tini|catatonit)\s+(?:-\w+\s+)*(?:--\s+)?|(?:\S*/)?(?:gosu|su-exec)\s+\S+\s+|exec\s+)"
 )
 _WORD = re.compile(r"[\w@./:+\[\]\\-]+")
+_EXECS = {"npm": "npx next", "pnpm": "pnpm exec next", "yarn": "yarn next", "bun": "bunx next"}
 _NOT_PORTS = frozenset({80, 443, 3000, 5432, 6379, 27017, 3306})
 
 
@@ -88,14 +89,19 @@ class DeployedCommands(Memo):
         return found - _NOT_PORTS
 
     @cached_property
-    def needles(self) -> tuple[bytes, ...]:
-        """One of these is in each file that has to do with what went."""
+    def _names(self) -> frozenset[str]:
+        """One of these is in each text that names something that went."""
         names = {posixpath.splitext(posixpath.basename(path))[0] for path in self.app.gone}
         # `index` alone says nothing, its folder does.
         names |= {posixpath.basename(posixpath.dirname(path)) for path in self.app.gone if "/index." in path}
-        names |= set(self.reducer.names.removed) | {str(port) for port in self.ports}
-        names |= {posixpath.basename(folder) for folder in self.out_folders}
-        return tuple(name.encode() for name in sorted(names - {"", "index"}))
+        names |= {posixpath.splitext(posixpath.basename(path))[0] for path in self.reducer.outputs.files}
+        return frozenset((names | set(self.reducer.names.removed)) - {"", "index"})
+
+    @cached_property
+    def needles(self) -> tuple[bytes, ...]:
+        """One of these is in each file that has to do with what went."""
+        names = {*self._names, *(str(port) for port in self.ports), *map(posixpath.basename, self.out_folders)}
+        return tuple(name.encode() for name in sorted(names))
 
     @cached_property
     def out_folders(self) -> frozenset[str]:
@@ -136,12 +142,20 @@ class DeployedCommands(Memo):
         is_next = bool(set(sources) & self.reducer.gone.next_servers)
         return Verdict("next" if is_next else "less", found.text, sources=sources)
 
+    def with_next_found(self, text: str) -> str:
+        """A command line in which a bare `next` is found through the package manager, as scripts alone need not."""
+        return re.sub(r"(?<![\w./-])next (?=start|dev|build)", f"{_EXECS[self.reducer.manager]} ", text)
+
     def mentioned(self, text: str) -> str | None:
         """What of what went stands in a text: a file, what it was compiled to, a script that is called."""
+        if not any(name in text for name in self._names):
+            return None
         found = self.reducer.mentioned(text)
         if found is not None:
             return found
         for word in _WORD.findall(text.replace("\\", "/")):
+            if not any(name in word for name in self._names):
+                continue
             path = re.sub(r"^(?:/(?:usr/src/|opt/|srv/|home/\w+/|var/www/)?[\w-]+/|\./)(?=\w)", "", word)
             source = self.reducer.gone.source_of(path, "", self.reducer.outputs) if "/" in word or "." in word else None
             if source is not None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from migrations.engine.edits import Edits
 from migrations.engine.packages import is_lock_file
-from migrations.engine.syntax import find_all, parse, text_of
+from migrations.engine.syntax import SOURCE_SUFFIXES, find_all, parse, text_of
 from migrations.legacy.compose_files import clean_compose, is_compose_file, services_of
 from migrations.legacy.deployed_commands import DeployedCommands, Handled
 from migrations.legacy.dockerfiles import clean_dockerfile, dockerfile_users
@@ -40,6 +40,10 @@ if TYPE_CHECKING:
 _LONGEST = 1 << 18
 _NOT_READ = (".lock", ".lockb", ".map", ".svg", ".snap", ".tsbuildinfo", ".png", ".ico", ".woff2", ".sql", ".csv")
 _HISTORY = re.compile(r"(^|/)(CHANGELOG|HISTORY|RELEASES)[^/]*$", re.IGNORECASE)
+# They start things too, and are not understood here: supervisord, cron, IIS, CapRover, Playwright.
+_STARTS = re.compile(
+    r"(^|/)(supervisor[\w.-]*\.(conf|ini)|crontab|web\.config|captain-definition|playwright[\w.-]*\.config\.[cm]?[jt]s)$"
+)
 _YAML = (".yml", ".yaml")
 _HEROKU = "app.json"
 _DEPLOYED = (
@@ -51,7 +55,7 @@ _CLEANERS: tuple[tuple[Callable[[str], bool], Cleaner], ...] = (
     (is_compose_file, clean_compose),
     (is_procfile, clean_procfile),
     (is_unit, clean_unit),
-    (is_shell_file, lambda _, file: Handled(file.data)),
+    (lambda path: is_shell_file(path) or _STARTS.search(path) is not None, lambda _, file: Handled(file.data)),
     (is_platform_toml, clean_toml),
     (is_platform_json, clean_json),
     (is_process_config, clean_process_config),
@@ -138,9 +142,11 @@ class _Work:
             self._dynos += sorted(name.decode() for name in before - left)
 
     def _see_to_image(self, file: SourceFile, handled: Handled) -> None:
-        """An image that only starts the server goes with the compose services that were all that was built from it."""
+        """An image that only starts the server goes where nothing but compose services that go are built from it; one
+        called Dockerfile may be built by a platform that finds it by that name.
+        """
         users = [path for path, _ in dockerfile_users(self.commands, file.path) if not is_compose_file(path)]
-        if file.path in self._freed and not users:
+        if not users and (file.path != "Dockerfile" or file.path in self._freed):
             return
         line = handled.pieces[0][0]
         handled.pieces.clear()
@@ -222,7 +228,7 @@ def _need_the_rest(commands: DeployedCommands, file: SourceFile, handled: Handle
 def _left(commands: DeployedCommands, path: str, after: bytes) -> Iterator[tuple[str, str]]:
     """The lines that still name something that went, with its name."""
     texts = after.decode(errors="replace").splitlines()
-    if not is_process_config(path):
+    if not path.endswith(SOURCE_SUFFIXES):
         yield from ((texts[number - 1], lost) for number, lost in lines_naming(commands, texts))
         return
     for node in find_all(parse(after, posixpath.basename(path)).root_node, "string", "template_string"):

@@ -190,11 +190,7 @@ class _Image:
         standalone = any(re.search(rb"\boutput\b", config) for config in configs)
         if standalone or any(".next/standalone" in i.rest for i in self.instructions):
             return "the image is made from Next's standalone output"
-        return (
-            ""
-            if self._has_next(stage)
-            else "it does not show that node_modules, .next and package.json are in the image"
-        )
+        return "" if self._has_next(stage) else "it does not show that node_modules/next and .next are in the image"
 
     def _has_next(self, stage: int) -> bool:
         """Whether both the packages and what Next.js has built are in a stage."""
@@ -222,7 +218,7 @@ class _Image:
         everything = any(i.keyword == "COPY" and "--from=" not in i.rest and "." in _copied(i.rest)[:-1] for i in own)
         installs = self._installs(stage) or "node_modules" in copied
         is_built = everything and installs and bool(_BUILD.search(ran))
-        return is_built or {"node_modules", ".next", "package.json"} <= copied
+        return is_built or {"node_modules", ".next"} <= copied
 
     def _installs(self, stage: int) -> bool:
         return any(i.stage == stage and i.keyword == "RUN" and _INSTALL.search(i.rest) for i in self.instructions)

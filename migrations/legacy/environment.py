@@ -26,7 +26,13 @@ _NEVER = frozenset({"PORT", "HOST", "HOSTNAME", "NODE_ENV", "DATABASE_URL", "APP
     variable.name for variable in KIT_VARIABLES
 }
 _SECRET = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|PRIVATE|CREDENTIAL|_KEY$|^KEY$")
-_SOCKET_NAME = re.compile(r"(^|_)(WSS?|WEB_?SOCKETS?|SOCKETS?)(URL|URI|PORT|HOST)?(_|$)")
+_SOCKET_NAME = re.compile(
+    r"(^|_)(WSS?|WEB_?SOCKETS?|SOCKETS?(?=_?(URL|URI|PORT|HOST|SERVER)))(URL|URI|PORT|HOST)?(_|$)"
+)
+# A key by such a name that nothing reads is the server's, whether removed code read it or not.
+_SERVER_NAME = re.compile(
+    r"((NEXT_PUBLIC|NEXT|TRPC)_)*(WSS?|WEB_?SOCKET)(_SERVER)?_?(URL|URI|PORT|HOST|ENDPOINT|ADDRESS)"
+)
 _SOCKET_VALUE = re.compile(rb"""["'`]?wss?://""")
 _DOCUMENTS = (".md", ".mdx", ".markdown", ".txt", ".rst", ".adoc")
 _NO_TEXT = (
@@ -97,9 +103,9 @@ def _candidates(
     known = in_files | {member.name for member in declared}
     found = (lost_words(app, changed) & known) | lost_reads(app, changed)
     for line in (line for lines in keys.values() for line in lines):
-        if line.key and _SOCKET_NAME.search(line.key) and _SOCKET_VALUE.match(line.value):
+        if _SERVER_NAME.fullmatch(line.key) and _SOCKET_VALUE.match(line.value):
             found |= {line.key}
-    found |= {member.name for member in declared if _SOCKET_NAME.search(member.name)}
+    found |= {member.name for member in declared if _SERVER_NAME.fullmatch(member.name)}
     while True:
         inner = {
             word

@@ -88,12 +88,13 @@ class _Pipeline:
             return
         if verdict.becomes == "gone":
             self._drop_owner(number, key)
-        elif verdict.becomes != "less" or text not in keyed["value"]:
+        elif verdict.becomes == "unclear" or text not in keyed["value"]:
             self.handled.need(number + 1, "runs or builds what goes", _how(verdict))
         else:
-            value = keyed["value"].replace(text, verdict.text)
+            new = self.commands.with_next_found(verdict.text)
+            value = keyed["value"].replace(text, new)
             self.lines[number] = (keyed["head"] + value + keyed["tail"]).encode()
-            self.handled.rewrite(number + 1, f"{key} of the WebSocket server", f"becomes `{verdict.text}`")
+            self.handled.rewrite(number + 1, f"{key} of the WebSocket server", f"becomes `{new}`")
 
     def _item(self, number: int, item: re.Match[str]) -> None:
         text = command_text(item["value"])
@@ -206,8 +207,6 @@ class _Pipeline:
 
 
 def _how(verdict: Verdict) -> str:
-    if verdict.becomes == "next":
-        return "let it run `npm start`, then run this again"
     return f"{_BY_HAND}: {verdict.why}" if verdict.why else _BY_HAND
 
 

@@ -49,13 +49,15 @@ def clean_toml(commands: DeployedCommands, file: SourceFile) -> Handled:
             if verdict.becomes == "gone" and name == "processes":
                 processes.append(found["key"].strip('"'))
                 gone.add(number)
-            elif verdict.becomes == "less" and found["quote"] not in verdict.text and name != "processes":
+            elif verdict.becomes in ("less", "next") and found["quote"] not in verdict.text and name != "processes":
+                text = commands.with_next_found(verdict.text)
                 quote = found["quote"]
                 ending = lines[number][len(texts[number].encode()) :].decode()
-                lines[number] = f"{found['head']}{quote}{verdict.text}{quote}{found['tail']}{ending}".encode()
-                handled.rewrite(number + 1, f"{found['key']} of the WebSocket server", f"becomes `{verdict.text}`")
+                lines[number] = f"{found['head']}{quote}{text}{quote}{found['tail']}{ending}".encode()
+                handled.rewrite(number + 1, f"{found['key']} of the WebSocket server", f"becomes `{text}`")
             else:
-                handled.need(number + 1, f"{found['key']} runs or builds what goes", _how(verdict))
+                why = f"{_BY_HAND}: {verdict.why}" if verdict.why else _BY_HAND
+                handled.need(number + 1, f"{found['key']} runs or builds what goes", why)
     _drop_services(commands, handled, texts, tables, processes, gone)
     _drop_processes(handled, texts, tables, processes, gone, lines)
     mark = b"\xef\xbb\xbf" if file.data.startswith(b"\xef\xbb\xbf") else b""
@@ -165,11 +167,14 @@ def clean_json(commands: DeployedCommands, file: SourceFile) -> Handled:
         verdict = commands.verdict(text, name="build" if _BUILDING.search(keys[-1]) else "start")
         if verdict.becomes == "same":
             continue
-        if verdict.becomes == "less":
-            data = json_edits.set_json(data, keys, verdict.text, file.path)
-            handled.rewrite(line, f"{keys[-1]} of the WebSocket server", f"becomes `{verdict.text}`")
+        if verdict.becomes in ("less", "next"):
+            new = commands.with_next_found(verdict.text)
+            data = json_edits.set_json(data, keys, new, file.path)
+            handled.rewrite(line, f"{keys[-1]} of the WebSocket server", f"becomes `{new}`")
         else:
-            handled.need(line, f"{keys[-1]} runs or builds what goes", _how(verdict))
+            handled.need(
+                line, f"{keys[-1]} runs or builds what goes", f"{_BY_HAND}: {verdict.why}" if verdict.why else _BY_HAND
+            )
     for section, kind in _LISTS.items():
         listed = value.get(section) if isinstance(value, dict) else None
         entries: list[Any] = listed if isinstance(listed, list) else []
@@ -220,12 +225,6 @@ def _entry_text(entry: Any) -> str:
     if "command" in entry and " " in str(entry["command"]):
         return " ".join(words)
     return as_line(words) if all(" " not in word for word in words) else " ".join(words)
-
-
-def _how(verdict: Verdict) -> str:
-    if verdict.becomes == "next":
-        return "let it run `npm start`, then run this again"
-    return f"{_BY_HAND}: {verdict.why}" if verdict.why else _BY_HAND
 
 
 def _commands_in(value: Any, keys: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:

@@ -49,13 +49,13 @@ def clean_procfile(commands: DeployedCommands, file: SourceFile) -> Handled:
         if verdict.becomes == "gone":
             gone.add(number)
             handled.rewrite(line_number, f"process {name}", "it runs the WebSocket server and nothing else")
-        elif verdict.becomes in ("unclear", "next"):
-            how = "let it run `npm start` or another command without the server, then run this again"
-            how += f": {verdict.why}" if verdict.why else ""
+        elif verdict.becomes == "unclear":
+            how = f"give it a command without the server, such as `npm start`, then run this again: {verdict.why}"
             handled.need(line_number, f"process {name} runs what goes", how)
         elif verdict.becomes != "same":
-            lines[number] = (found["head"] + verdict.text + found["tail"]).encode()
-            handled.rewrite(line_number, f"process {name}", f"becomes `{verdict.text}`")
+            text = commands.with_next_found(verdict.text)
+            lines[number] = (found["head"] + text + found["tail"]).encode()
+            handled.rewrite(line_number, f"process {name}", f"becomes `{text}`")
     handled.after = without_lines(_joined(file.data, lines), gone)
     return handled
 

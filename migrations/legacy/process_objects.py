@@ -6,6 +6,7 @@ import posixpath
 import re
 from typing import TYPE_CHECKING
 
+from migrations.discovery.nodes import key_name
 from migrations.discovery.trpc_client import property_of, unwrapped
 from migrations.engine.edits import FileEdit
 from migrations.engine.syntax import find_all, text_of
@@ -19,16 +20,16 @@ if TYPE_CHECKING:
     from migrations.legacy.deployed_commands import DeployedCommands
 
 _NEXT = "node_modules/next/dist/bin/next"
+_INTERPRETING = ("args", "interpreter", "interpreter_args", "node_args", "interpreterArgs", "nodeArgs", "cwd")
 
 
 def is_process_config(path: str) -> bool:
     """PM2's ecosystem file in JavaScript."""
-    name = posixpath.basename(path)
-    return re.fullmatch(r"(ecosystem|pm2|process)(\.[\w-]+)*\.[cm]?js", name) is not None
+    return re.fullmatch(r"(ecosystem|pm2|process)(\.[\w-]+)*\.[cm]?js", posixpath.basename(path)) is not None
 
 
 def clean_process_config(commands: DeployedCommands, file: SourceFile) -> Handled:
-    """Entries that only ran the server go; all else that runs what went is a need."""
+    """Entries that only ran the server go; PM2's that ran Next.js within it run Next's own; all else is a need."""
     handled = Handled(file.data)
     edit = FileEdit(file)
     removed: dict[int, tuple[Node, list[Node]]] = {}
@@ -44,9 +45,17 @@ def clean_process_config(commands: DeployedCommands, file: SourceFile) -> Handle
         if verdict.becomes == "gone" and listing is not None and listing.type == "array":
             removed.setdefault(listing.start_byte, (listing, []))[1].append(entry)
             handled.rewrite(line, f"process {_title(entry)}".strip(), "it runs the WebSocket server and nothing else")
+        elif verdict.becomes == "next" and not (why := _why_not(entry)):
+            script = found[0]
+            quote = text_of(script)[0]
+            edit.replace_node(script, f"{quote}{_NEXT}{quote}")
+            member = script.parent
+            assert member is not None
+            edit.insert(member.end_byte, f"{_gap(file, entry)}args: {quote}start{quote}")
+            handled.rewrite(line, f"process {_title(entry)}".strip(), "becomes `next start`")
         else:
-            how = "let it run the app without the server, then run this again"
-            how += f": {verdict.why}" if verdict.why else f" (PM2: script: {_NEXT!r}, args: 'start')"
+            why = verdict.why or _why_not(entry)
+            how = "let it run the app without the server, then run this again" + (f": {why}" if why else "")
             handled.need(line, f"process {_title(entry)} runs what goes".replace("  ", " "), how)
     for listing, entries in removed.values():
         if len(entries) == len([child for child in listing.named_children if child.type != "comment"]):
@@ -81,6 +90,22 @@ def _words(node: Node) -> str:
     return text_of(node)[1:-1] if node.type == "string" else ""
 
 
+def _why_not(entry: Node) -> str:
+    if property_of(entry, "command") is not None:
+        return "it is to start Next.js in place of the server"
+    names = {key_name(member) for member in entry.named_children}
+    other = next((name for name in _INTERPRETING if name in names), None)
+    return f"it gives the server its {other}" if other else ""
+
+
 def _title(entry: Node) -> str:
     name = property_of(entry, "name")
     return text_of(name)[1:-1] if name is not None and name.type == "string" else ""
+
+
+def _gap(file: SourceFile, entry: Node) -> str:
+    """What stands between two members of an object."""
+    members = [child for child in entry.named_children if child.type != "comment"]
+    if members and members[0].start_point.row > entry.start_point.row:
+        return f",{file.style.newline}{file.indentation_of(members[0].start_byte)}"
+    return ", "

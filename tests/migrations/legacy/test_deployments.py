@@ -139,7 +139,7 @@ NEEDS: dict[str, tuple[str, str, int]] = {
         "docker-compose.yml",
         "services:\n  ws:\n    build: .\n    command: npm run start:wss\n  web:\n    build: .\n"
         "    network_mode: service:ws\n",
-        4,
+        7,
     ),
     "systemd": ("deploy/app.service", "[Service]\nExecStart=/usr/bin/node /srv/app/dist/server/prodServer.js\n", 2),
     "fly, nothing else": ("fly.toml", "[processes]\n  app = 'node dist/server/wssDevServer.js'\n", 2),
@@ -156,16 +156,19 @@ NEEDS: dict[str, tuple[str, str, int]] = {
         6,
     ),
     "Kubernetes": ("k8s/app.yaml", 'spec:\n  containers:\n    - command: ["node", "dist/server/prodServer.js"]\n', 3),
-    "PM2, the whole app": (
+    "PM2 with arguments": (
         "ecosystem.config.js",
-        "module.exports = {\n  apps: [\n    { script: 'dist/server/prodServer.js', instances: 2 },\n  ],\n};\n",
+        "module.exports = {\n  apps: [\n    { script: 'dist/server/prodServer.js', node_args: '-r x' },\n  ],\n};\n",
         3,
     ),
-    "Procfile, the whole app": ("Procfile", "web: node dist/server/prodServer.js\n", 1),
-    "Render, the whole app": ("render.yaml", "services:\n  - startCommand: node dist/server/prodServer.js\n", 2),
-    "Railway, the whole app": ("railway.json", '{\n  "startCommand": "node dist/server/prodServer.js"\n}\n', 2),
-    "Nixpacks, the whole app": ("nixpacks.toml", '[start]\ncmd = "node dist/server/prodServer.js"\n', 2),
-    "an image with a name of its own": ("docker/ws.Dockerfile", "FROM node\nCOPY . .\nCMD npm run start:wss\n", 3),
+    "supervisord": ("supervisord.conf", "[program:ws]\ncommand=node dist/server/wssDevServer.js\n", 2),
+    "IIS": ("web.config", '<add name="iisnode" path="dist/server/prodServer.js" />\n', 1),
+    "App Engine": ("app.yaml", "runtime: nodejs22\nentrypoint: node dist/server/prodServer.js\n", 2),
+    "an image that a workflow builds": (
+        "ws.Dockerfile",
+        "FROM node\nCOPY . .\nCMD npm run start:wss\n",
+        3,
+    ),
     "a compose file of nothing else": ("compose.yml", "services:\n  ws:\n    command: npm run start:wss\n", 2),
     "a shell script": ("run.sh", "node dist/server/wssDevServer.js &\nnpm start\n", 1),
     "make": ("Makefile", "dev:\n\tnpm run dev:wss & npm run dev\n", 2),
@@ -177,7 +180,8 @@ NEEDS: dict[str, tuple[str, str, int]] = {
 def test_what_would_break_is_a_need_with_its_line(name: str) -> None:
     """Nothing that runs in production may break: the need refuses the whole run, and the file is not changed."""
     path, text, line = NEEDS[name]
-    changes, found = clean({path: text})
+    builds = {".github/workflows/b.yml": "run: docker build -f ws.Dockerfile .\n"} if path == "ws.Dockerfile" else {}
+    changes, found = clean({path: text, **builds})
     assert path not in changes
     assert (path, line) in {(need.file, need.line) for need in found.needs}
     assert all(need.action == "keep" and need.why for need in found.needs)
@@ -217,7 +221,6 @@ FROM node:20
 WORKDIR /app
 COPY --from=builder /app/node_modules ./node_modules
 COPY --from=builder /app/.next ./.next
-COPY --from=builder /app/package.json ./
 COPY --from=builder /app/dist ./dist
 EXPOSE 3000 3001
 EXPOSE 3001
@@ -235,7 +238,6 @@ FROM node:20
 WORKDIR /app
 COPY --from=builder /app/node_modules ./node_modules
 COPY --from=builder /app/.next ./.next
-COPY --from=builder /app/package.json ./
 EXPOSE 3000
 CMD node_modules/.bin/next start
 """,
@@ -246,6 +248,7 @@ CMD node_modules/.bin/next start
         "FROM node\nRUN npm ci && \\\n    npm run build:1-next && \\\n    npm run build:2-server\nCMD npm start\n",
         "FROM node\nRUN npm ci && \\\n    npm run build:1-next\nCMD npm start\n",
     ),
+    Case("an image of the server, by its name", "ws.Dockerfile", "FROM node\nCOPY . .\nCMD npm run start:wss\n", None),
     Case(
         "a compose service",
         "docker-compose.yml",
@@ -298,8 +301,8 @@ services:
     Case(
         "a Procfile",
         "Procfile",
-        "web: npm start\n\n# sockets\nws: npm run start:wss\n",
-        "web: npm start\n",
+        "web: node dist/server/prodServer.js\n\n# sockets\nws: npm run start:wss\n",
+        "web: npx next start\n",
     ),
     Case(
         "PM2",
@@ -309,8 +312,8 @@ module.exports = {
   apps: [
     {
       name: "web",
-      script: "npm",
-      args: "start",
+      script: "./dist/server/prodServer.js",
+      instances: 2,
     },
     {
       name: "ws",
@@ -325,8 +328,9 @@ module.exports = {
   apps: [
     {
       name: "web",
-      script: "npm",
+      script: "node_modules/next/dist/bin/next",
       args: "start",
+      instances: 2,
     },
   ],
 };
@@ -382,8 +386,8 @@ app = "a"
     Case(
         "Railway",
         "railway.json",
-        '{\n  "deploy": { "startCommand": "npm run build:2-server && npm start" }\n}\n',
-        '{\n  "deploy": { "startCommand": "npm start" }\n}\n',
+        '{\n  "deploy": { "startCommand": "node dist/server/prodServer.js" }\n}\n',
+        '{\n  "deploy": { "startCommand": "npx next start" }\n}\n',
     ),
     Case(
         "Nixpacks",
@@ -399,7 +403,7 @@ services:
   - type: web
     name: app
     buildCommand: npm ci && npm run build:1-next && npm run build:2-server
-    startCommand: npm start
+    startCommand: node dist/server/prodServer.js
   - type: web
     name: live-sockets
     startCommand: npm run start:wss
@@ -409,7 +413,7 @@ services:
   - type: web
     name: app
     buildCommand: npm ci && npm run build:1-next
-    startCommand: npm start
+    startCommand: npx next start
 """,
     ),
     Case(

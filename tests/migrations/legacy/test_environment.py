@@ -10,13 +10,11 @@ import pytest
 from migrations.discovery.layout import find_layout
 from migrations.engine.view import AppView
 from migrations.legacy.environment import clean_environment
-from migrations.legacy.pieces import LegacyApp
+from migrations.legacy.pieces import Found, LegacyApp
 from tests.migrations.env_schemas import SCHEMAS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from migrations.legacy.pieces import Found
 
 _SERVER = "import { WebSocketServer } from 'ws';\nnew WebSocketServer({ port: Number(process.env.WS_PORT ?? 3001) });\n"
 _CLIENT = "import { createWSClient } from '@trpc/client';\nexport const url = 'x';\nconst ws = { url: %s };\n"
@@ -42,7 +40,7 @@ _ENV = "NEXT_PUBLIC_WS_URL=ws://localhost:3001\n"
 
 def test_nothing_changes_where_no_earlier_stage_changed_anything() -> None:
     """A key is the server's because its readers went, not because of its name."""
-    assert clean_environment(legacy_app({"package.json": "{}", ".env": _ENV}, {})) == type(clean({})[1])()
+    assert clean_environment(legacy_app({"package.json": "{}", ".env": _ENV}, {})) == Found()
 
 
 @pytest.mark.parametrize(
@@ -73,6 +71,13 @@ def test_keys_that_others_read_without_being_told_of_stay(key: str) -> None:
     """Node, Next.js, databases and the relay have theirs."""
     changes, found = clean({".env": f"{key}=1\n"}, f"process.env.{key}")
     assert (changes, found.pieces) == ({}, ())
+
+
+@pytest.mark.parametrize("key", ["SOKETI_WS_URL", "DB_SOCKET", "WS_PROVIDER"])
+def test_a_key_that_no_removed_code_read_stays(key: str) -> None:
+    """It may be another service's, whose library reads it."""
+    schema = f"const schema = z.object({{ {key}: z.string() }});\nschema.parse(process.env);\n"
+    assert clean({".env": f"{key}=ws://x\n", "src/env.ts": schema}) == ({}, Found())
 
 
 @pytest.mark.parametrize("key", ["REDIS_URL", "WS_SECRET", "LOG_LEVEL"])
