@@ -36,8 +36,8 @@ STAGES: tuple[Stage, ...] = (
     clean_builds,
     clean_environment,
     clean_scripts,
-    clean_packages,
     clean_deployments,
+    clean_packages,
 )
 NUMBER = 1000  # beside the migrations' own in the journal; not one that `chatops migrate` counts up to
 TITLE = "Remove the legacy WebSocket server (chatops cleanup-legacy)"
