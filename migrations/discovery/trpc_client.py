@@ -93,7 +93,7 @@ def find_trpc_clients(
         if not wanted and any(statement.specifier in _SERVER_MODULES for statement in imports_of(file)):
             continue
         try:
-            found += _clients_of(view, layout, file)
+            found += clients_of(view, layout, file)
         except UnknownLinks as error:
             broken = broken or error.place
     if broken is not None:
@@ -122,7 +122,8 @@ def find_trpc_clients(
     return tuple(found)
 
 
-def _clients_of(view: AppView, layout: Layout, file: SourceFile) -> Iterator[TrpcClient]:
+def clients_of(view: AppView, layout: Layout, file: SourceFile) -> Iterator[TrpcClient]:
+    """Every client that a file makes. Raises UnknownLinks."""
     for call in find_all(file.root, "call_expression"):
         kind = _kind_of(view, layout, file, call)
         options = _argument(call) if kind is not None else None

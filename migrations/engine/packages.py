@@ -59,7 +59,7 @@ def detect_package_manager(view: AppView) -> PackageManager:
 
     Raises UsageError where two could be meant.
     """
-    folders = ["", *_workspaces(view)]
+    folders = ["", *workspaces_around(view)]
     found = {_join(folder, lock): name for folder in folders for lock, name in LOCK_FILES.items()
              if view.exists(_join(folder, lock))}  # fmt: skip
     declared = next((d for d in (_declared(view, folder) for folder in folders) if d is not None), None)
@@ -122,7 +122,7 @@ def _is_classic(view: AppView, lock: str | None, version: str) -> bool:
     return not view.exists(".yarnrc.yml")
 
 
-def _workspaces(view: AppView) -> list[str]:
+def workspaces_around(view: AppView) -> list[str]:
     """The folder around the app whose workspace the app is a member of, if there is one."""
     inside: list[str] = []
     root = view.root.resolve()

@@ -31,6 +31,9 @@ class Files(Protocol):
     def list(self) -> Sequence[str]:
         """The app's own files, sorted."""
 
+    def list_around(self, folder: str) -> Sequence[str]:
+        """The files of a folder around the app (`../..`) that are not the app's own, seen from the app."""
+
     def read(self, path: str) -> bytes | None:
         """The bytes of any file, None if there is none. Raises UsageError where it cannot be read."""
 
@@ -43,6 +46,10 @@ class FolderFiles:
 
     def list(self) -> Sequence[str]:
         return list_files(self._root)
+
+    def list_around(self, folder: str) -> Sequence[str]:
+        own = Path(os.path.relpath(self._root.resolve(), (self._root / folder).resolve())).as_posix() + "/"
+        return [f"{folder}/{path}" for path in list_files(self._root / folder) if not path.startswith(own)]
 
     def read(self, path: str) -> bytes | None:
         try:
@@ -66,6 +73,13 @@ class MemoryFiles:
     def list(self) -> Sequence[str]:
         return sorted(
             path for path in self._files if not {"..", *SKIPPED_FOLDERS} & set(PurePosixPath(path).parts[:-1])
+        )
+
+    def list_around(self, folder: str) -> Sequence[str]:
+        return sorted(
+            path
+            for path in self._files
+            if path.startswith(f"{folder}/") and not set(SKIPPED_FOLDERS) & set(PurePosixPath(path).parts[:-1])
         )
 
     def read(self, path: str) -> bytes | None:
@@ -118,6 +132,10 @@ class AppView(Memo):
         paths = set(self._files.list())
         paths.update(path for path, data in self._changed.items() if data is not None and not path.startswith("../"))
         return tuple(sorted(path for path in paths if self._changed.get(path, b"") is not None))
+
+    def paths_around(self, folder: str) -> Sequence[str]:
+        """The files of a workspace's folder around the app (`../..`), those of the app itself left out."""
+        return self._files.list_around(folder)
 
     def file(self, path: str) -> SourceFile | None:
         """Any file, whether git ignores it or not; None if there is none. Raises UsageError: it cannot be read."""

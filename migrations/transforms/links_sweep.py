@@ -16,7 +16,7 @@ from migrations.transforms.links_text import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from tree_sitter import Node
 
@@ -53,16 +53,19 @@ class FileWork:
 class Sweep:
     """Removes what nothing uses any more once some code of a file is gone: declarations, then imports."""
 
-    def __init__(self, view: AppView, layout: Layout, work: FileWork) -> None:
+    def __init__(self, view: AppView, layout: Layout, work: FileWork, *, states: bool = False) -> None:
+        """`states`: a socket that is the state of a component (`const [socket] = useState(...)`) goes too."""
         self._view = view
         self._layout = layout
         self._work = work
         self._file = work.file
+        self._states = states
         self._lines: list[tuple[int, int]] = []
 
-    def run(self) -> None:
+    def run(self, names: Iterable[Node] = ()) -> None:
+        """Remove what the code that is gone was the last to use, and what nothing uses of `names`."""
         written = set(re.findall(r"[\w$]+", " ".join(self._work.written)))
-        todo = list(self._names_within(self._work.removed))
+        todo = [*self._names_within(self._work.removed), *names]
         unused_imports = set()
         done: set[tuple[int, str]] = set()
         while todo:
@@ -119,7 +122,8 @@ class Sweep:
         if field.type == "object_pattern" and len(field.named_children) > 1:
             self._remove_from_pattern(field, name)
             return
-        if field.type == "array_pattern" or len(siblings) > 1:
+        is_state = field.type == "array_pattern" and not (self._states and len(field.named_children) == 1)
+        if is_state or len(siblings) > 1:
             if makes_socket:
                 raise Refusal(
                     f"the WebSocket client {name} is not made by a declaration of its own", Place(self._file, declared)
@@ -149,7 +153,8 @@ class Sweep:
                 and outer.type == "if_statement"
                 and (block == outer or len(block.named_children) == 1 if block else False)
             ):
-                return self._guard(outer, name) or node
+                is_whole = outer.child_by_field_name("alternative") is None
+                return self._guard(outer, name) or (outer if is_whole else node)
             return node
         return self._guard(node, name) if node.type == "if_statement" else None
 

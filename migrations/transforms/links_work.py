@@ -61,6 +61,7 @@ class LinksWork:
     """What every rearrangement of links does. `gone` are the live wsLinks and httpSubscriptionLinks that it took."""
 
     built_function = "httpBatchStreamLink"
+    sweeps_states = False
 
     def __init__(self, view: AppView, layout: Layout, edits: Edits) -> None:
         self.reader = LinkReader(view, layout)
@@ -345,7 +346,7 @@ class LinksWork:
                     if other is file and not moved:
                         work.edit.replace(start, end, now)
         for work in self._files.values():
-            Sweep(self._view, self._layout, work).run()
+            Sweep(self._view, self._layout, work, states=self.sweeps_states).run()
             work.imports.apply(work.edit)
 
     def _go(self, link: Link) -> None:

@@ -1,0 +1,137 @@
+"""The tRPC clients of an app that hold a WebSocket, and everything of them that is written down."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from migrations.discovery.nodes import arguments_of
+from migrations.discovery.trpc_client import Place, TrpcClient, UnknownLinks, clients_of, definition_of, property_of
+from migrations.discovery.trpc_client import unwrapped as unwrapped_node
+from migrations.engine.syntax import find_all, text_of
+from migrations.legacy.module_names import module_value
+from migrations.transforms.links_model import LinkReader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from migrations.discovery.layout import Layout
+    from migrations.engine.source import SourceFile
+    from migrations.engine.view import AppView
+    from migrations.transforms.links_model import Link
+
+MARKS = ("createWSClient", "wsLink")
+_TRPC = re.compile(r"@trpc/")
+
+Carrier: TypeAlias = Literal["ws", "sse", "relay", "http", "unknown"]
+
+
+@dataclass(frozen=True, eq=False)
+class SocketCall:
+    """A live call of tRPC's `createWSClient` or `wsLink`."""
+
+    name: str
+    place: Place
+
+
+@dataclass(frozen=True, eq=False)
+class KnownClient:
+    """A client and what carries its subscriptions, by each of its lists of links."""
+
+    client: TrpcClient
+    carriers: frozenset[Carrier]
+
+
+def socket_calls(view: AppView, layout: Layout) -> tuple[SocketCall, ...]:
+    """Every live call that makes a tRPC WebSocket client or a link to one, tests included."""
+    return tuple(
+        call
+        for file in files_with_marks(view)
+        if not file.path.startswith(layout.kit_folder)
+        for call in socket_calls_of(file)
+    )
+
+
+def files_with_marks(view: AppView) -> Iterator[SourceFile]:
+    """The source files in which the names of tRPC's WebSocket client stand, as code or in comments; each once."""
+    first, second = MARKS
+    for file in view.sources():
+        if first.encode() in file.data or second.encode() in file.data:
+            yield file
+
+
+def socket_calls_of(file: SourceFile) -> Iterator[SocketCall]:
+    """Those of one file. What cannot be told from tRPC's, because it comes out of `require`, counts too."""
+    for call in find_all(file.root, "call_expression"):
+        function = call.child_by_field_name("function")
+        value = module_value(file, function) if function is not None else None
+        if value is not None and _TRPC.match(value.specifier) and value.imported in MARKS:
+            yield SocketCall(value.imported, Place(file, call))
+
+
+def known_clients(view: AppView, layout: Layout) -> tuple[tuple[KnownClient, ...], tuple[Place, ...]]:
+    """Every client that the app makes, and the places of links that cannot be followed. Tests are included."""
+    reader = LinkReader(view, layout)
+    known: list[KnownClient] = []
+    unknown: list[Place] = []
+    for file in view.sources("links"):
+        if b"@trpc/" not in file.data and b"createClient" not in file.data:
+            continue
+        if file.path.startswith(layout.kit_folder):
+            continue
+        try:
+            clients = tuple(clients_of(view, layout, file))
+        except UnknownLinks as error:
+            unknown.append(error.place)
+            continue
+        for client in clients:
+            links = [reader.last_of(array) for array in client.lists]
+            known.append(KnownClient(client, frozenset(c for link in links for c in carriers_of(link))))
+    return tuple(known), tuple(unknown)
+
+
+def carriers_of(link: Link | None) -> Iterator[Carrier]:
+    """What may carry the subscriptions that come to a link."""
+    if link is None:
+        yield "unknown"
+    elif link.kind == "split":
+        sides = {"subscription": (link.yes,), "rest": (link.no,)}.get(link.routing, (link.yes, link.no))
+        for side in sides:
+            yield from carriers_of(side)
+    elif link.kind == "choice":
+        for branch, _ in link.branches:
+            yield from carriers_of(branch)
+    elif link.kind == "ws":
+        yield "ws"
+    elif link.kind == "sse":
+        yield "sse"
+    elif link.kind == "relay":
+        yield "relay"
+    elif link.kind == "http":
+        yield "http"
+    else:
+        yield "unknown"
+
+
+def addresses_of(view: AppView, layout: Layout, calls: tuple[SocketCall, ...]) -> frozenset[str]:
+    """What names the server in the addresses that sockets are made with: env keys and literal addresses."""
+    found: set[str] = set()
+    for call in calls:
+        given = arguments_of(call.place.node) if call.name == "createWSClient" else []
+        url = property_of(unwrapped_node(given[0]), "url") if given else None
+        if url is not None:
+            found |= names_of_address(view, layout, Place(call.place.file, url))
+    return frozenset(found)
+
+
+def names_of_address(view: AppView, layout: Layout, address: Place, depth: int = 3) -> set[str]:
+    """The env keys and the literal `ws://` addresses that an expression is made of, followed through names."""
+    text = text_of(address.node)
+    found = {key for pair in re.findall(r"\benv\.(\w+)|\benv\[[\"'](\w+)[\"']\]", text) for key in pair if key}
+    found |= set(re.findall(r"wss?://[\w.:\[\]-]+", text))
+    for node in find_all(address.node, "identifier", "shorthand_property_identifier"):
+        known = definition_of(view, layout, Place(address.file, node)) if depth else None
+        if known is not None and known.node != address.node:
+            found |= names_of_address(view, layout, known, depth - 1)
+    return found

@@ -1,0 +1,205 @@
+"""A tRPC client that sent operations over a WebSocket sends them over its HTTP link alone."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from migrations.discovery.trpc_client import FUNCTIONS, Place, property_of, unwrapped
+from migrations.engine.syntax import find_all, text_of
+from migrations.transforms.dead_branches import DeadBranch
+from migrations.transforms.links_model import Link, Refusal, argument_of
+from migrations.transforms.links_work import LinksWork
+
+if TYPE_CHECKING:
+    from migrations.discovery.layout import Layout
+    from migrations.engine import AppView, Edits
+    from migrations.transforms.links_sweep import FileWork
+    from migrations.transforms.links_text import CommentedLink, Options
+
+BY_HAND = "give this client an HTTP link in place of wsLink by hand, then run this again"
+
+
+class HttpOnly(LinksWork):
+    """Takes the wsLinks out of lists of links; `asked_http` are those that carried queries and mutations."""
+
+    built_function = "httpBatchLink"  # in every version of tRPC, for every handler
+
+    def __init__(self, view: AppView, layout: Layout, edits: Edits) -> None:
+        super().__init__(view, layout, edits)
+        self.asked_http: list[Place] = []
+        self._replaced: tuple[str, int, int] | None = None
+
+    def settle_list(self, array: Place) -> None:
+        """Rearrange one list of links; nothing is edited where it has no wsLink. Raises Refusal."""
+        link = self.reader.last_of(array)
+        if link is not None:
+            self._settle(link, None)
+
+    def _settle(self, link: Link, server_http: Link | None) -> None:
+        key = (link.call.file.path, link.call.node.start_byte, link.call.node.end_byte)
+        if not any(True for _ in self._ws_of(link)) or key in self._seen:
+            return
+        self._seen.add(key)
+        if link.kind == "ws":
+            self._put_http(link, link, None, server_http)
+        elif link.kind == "split":
+            self._settle_split(link, server_http)
+        elif unwrapped(link.call.node).type == "ternary_expression":
+            self._settle_ternary(link, server_http)
+        elif unwrapped(link.call.node).type == "call_expression":
+            self._settle_function(link, server_http)
+        else:
+            raise Refusal("it is not known what these links do", link.place, BY_HAND)
+        self.gone += self._ws_of(link)
+
+    # --- splitLink
+
+    def _settle_split(self, link: Link, server_http: Link | None) -> None:
+        if link.routing == "other":
+            raise Refusal(
+                "the condition of this splitLink is not only about subscriptions", self._condition(link), BY_HAND
+            )
+        sub, rest = (link.yes, link.no) if link.routing == "subscription" else (link.no, link.yes)
+        if rest is not None and not self._ws_of(rest):
+            if not rest.is_http or (sub is not None and any(leaf.kind in ("sse", "relay") for leaf in sub.leaves())):
+                raise Refusal("it is not known how this splitLink carries queries and mutations", link.place, BY_HAND)
+            self._put_side(link, "false" if link.routing == "subscription" else "true")
+        elif rest is not None and sub is not None and not self._ws_of(sub):
+            kinds = {leaf.kind for leaf in sub.leaves()}
+            if kinds == {"http"}:
+                self._put_side(link, "true" if link.routing == "subscription" else "false")
+            elif not kinds <= {"sse", "relay"}:
+                raise Refusal("it is not known how this link carries subscriptions", sub.place, BY_HAND)
+            elif rest.kind == "ws":
+                self._put_http(link, rest, sub, server_http)
+            else:
+                self._settle(rest, server_http)
+        else:
+            self._put_http(link, link, None, server_http)
+
+    def _put_side(self, split: Link, key: str) -> None:
+        """One side of a splitLink comes into its place."""
+        node = split.call.node
+        options = argument_of(node)
+        value = property_of(options, key) if options is not None else None
+        assert value is not None
+        value = unwrapped(value)
+        if value.type != "array":
+            self._put_moved(split.call, text_of(value))
+            return
+        work = self._work(split.call.file)
+        if node.parent is None or node.parent.type != "array":
+            raise Refusal("this side of splitLink is a list of links", Place(split.call.file, value), BY_HAND)
+        base = work.file.indentation_of(node.start_byte)
+        texts = [work.look.rebased(text_of(one), base) for one in value.named_children if one.type != "comment"]
+        work.put(node, f",{work.look.style.newline}{base}".join(texts))
+
+    # --- choices
+
+    def _settle_ternary(self, link: Link, server_http: Link | None) -> None:
+        texts = {self._left_of(branch) for branch, _ in link.branches} - {None}
+        all_known = all(self._left_of(branch) is not None or self._is_ws(branch) for branch, _ in link.branches)
+        server = next((one for one, side in link.branches if side == "server" and one.is_http), server_http)
+        if len(texts) == 1 and all_known and self._fits_browser(link):
+            self._put_moved(link.call, texts.pop() or "")
+            for branch, _ in link.branches:
+                if self._is_ws(branch):
+                    self._ask_http(branch)
+            return
+        for branch, side in link.branches:
+            self._settle(branch, server if side != "server" else server_http)
+
+    def _left_of(self, branch: Link) -> str | None:
+        """The code that is left of a branch, if that is an HTTP link of its own."""
+        if branch.is_http:
+            return text_of(unwrapped(branch.place.node))
+        if branch.kind != "split" or branch.routing == "other":
+            return None
+        rest = branch.no if branch.routing == "subscription" else branch.yes
+        return text_of(unwrapped(rest.place.node)) if rest is not None and rest.is_http else None
+
+    def _settle_function(self, link: Link, server_http: Link | None) -> None:
+        """What a function gives back: a branch that only made a WebSocket goes, and with it the condition."""
+        server = next((one for one, side in link.branches if side == "server" and one.is_http), server_http)
+        for branch, side in link.branches:
+            if not self._ws_of(branch):
+                continue
+            dead = DeadBranch.of(branch.place, [one.place.node for one, _ in link.branches if one.is_http])
+            if self._is_ws(branch) and dead is not None and self._fits_browser(link):
+                dead.remove(self._work(branch.place.file))
+                self._seen.add((branch.call.file.path, branch.call.node.start_byte, branch.call.node.end_byte))
+                self._ask_http(branch)
+            else:
+                self._settle(branch, server if side != "server" else server_http)
+
+    def _fits_browser(self, link: Link) -> bool:
+        """Whether the HTTP link that is left works in the browser too; where it is for the server alone, its address
+        must hold there, and its headers must do without a request.
+        """
+        for branch, side in link.branches:
+            if side != "server" or not branch.is_http:
+                continue
+            for leaf in branch.leaves():
+                options = self._options(leaf.place, leaf.call) if leaf.call.file is leaf.place.file else None
+                url = options["url"] if options is not None else None
+                if options is None or (url is None and not options.name):
+                    return False
+                if (
+                    url is not None
+                    and url.value is not None
+                    and self._names_a_machine(Place(leaf.call.file, url.value), 2)
+                ):
+                    return False
+                if not _minds_no_request(options):
+                    return False
+        return True
+
+    # --- the HTTP link
+
+    def _put_http(self, split: Link, replaced: Link, sub: Link | None, server_http: Link | None) -> None:
+        """An HTTP link in the place of what carried queries and mutations."""
+        self._ask_http(replaced)
+        place = replaced.call
+        self._replaced = (place.file.path, place.node.start_byte, place.node.end_byte)
+        http = self._http_for(split if split.kind == "split" else replaced, sub, server_http)
+        self._replaced = None
+        self._put_moved(place, http.text)
+
+    def _put_moved(self, place: Place, text: str) -> None:
+        work = self._work(place.file)
+        node = place.node
+        base = work.base_of(node) if "\n" in text else work.file.indentation_of(node.start_byte)
+        before = node.start_byte - work.file.line_start(node.start_byte) - len(base.encode())
+        work.put(node, work.look.fitted(work.look.rebased(text, base), base, max(before, 0)))
+
+    def _browser_url(self, at: Place, url: Place) -> str:
+        if self._names_a_machine(url, 2):
+            raise Refusal(
+                "the HTTP link that stands beside it has an address that is only right on the server", at, BY_HAND
+            )
+        return super()._browser_url(at, url)
+
+    def _take_comment(self, work: FileWork, commented: CommentedLink) -> None:
+        path, start, end = self._replaced or ("", 0, 0)
+        if path != work.file.path or not (start <= commented.start and commented.end <= end):
+            super()._take_comment(work, commented)
+
+    def _ask_http(self, link: Link) -> None:
+        self.asked_http += [leaf.place for leaf in self._ws_of(link)]
+
+    def _is_ws(self, link: Link) -> bool:
+        return all(leaf.kind == "ws" for leaf in link.leaves())
+
+
+def _minds_no_request(options: Options) -> bool:
+    """Whether the headers of a link can be made where there is no request: they ask first whether there is one."""
+    headers = options["headers"]
+    value = headers.value if headers is not None else None
+    if value is None:
+        return True
+    if value.type not in FUNCTIONS:
+        return not re.search(r"\breq\b", text_of(value))
+    uses = [node for node in find_all(value, "member_expression") if re.search(r"\breq\.", text_of(node))]
+    asked = any(True for _ in find_all(value, "if_statement", "ternary_expression"))
+    return not uses or asked or all("?." in text_of(node) for node in uses)
