@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.migrations.legacy.app_starter import STARTER
 from tests.migrations.legacy.app_t3 import T3
-from tests.migrations.legacy.apps import drop, swap, without
+from tests.migrations.legacy.apps import swap, without
 from tests.migrations.legacy.cases import Case
 
 _EXPRESS = """\
@@ -52,6 +52,38 @@ applyWSSHandler({
 });
 server.listen(3001);
 """
+ROUTE = """\
+import { applyWSSHandler } from "@trpc/server/adapters/ws";
+import type { NextApiRequest, NextApiResponse } from "next";
+import { WebSocketServer } from "ws";
+
+import { appRouter } from "~/server/api/root";
+import { createTRPCContext } from "~/server/api/trpc";
+
+let wss: WebSocketServer | undefined;
+
+export default function handler(_req: NextApiRequest, res: NextApiResponse) {
+  if (!wss) {
+    wss = new WebSocketServer({ port: 3001 });
+    applyWSSHandler({
+      wss,
+      router: appRouter,
+      createContext: () => createTRPCContext({ headers: new Headers() }),
+    });
+  }
+  res.end();
+}
+"""
+
+WS_IMAGE = """\
+FROM node:22-alpine
+WORKDIR /app
+COPY . .
+RUN npm ci
+EXPOSE 3001
+CMD ["npx", "tsx", "src/server/ws-server.ts"]
+"""
+
 _PROD = "src/server/prodServer.ts"
 _PROD_TEXT = STARTER[_PROD]
 _TLS = swap(
@@ -205,36 +237,14 @@ _SERVERS_THAT_DO_MORE = (
 )
 
 _RUN_ELSEWHERE = (
-    # Somebody may ask for the route so that the server starts; and whoever does gets an answer.
     Case(
-        "a route of Next.js starts the server",
+        "a route of Next.js that starts the server is asked for",
         {
             **without(T3, "src/server/ws-server.ts"),
-            "src/pages/api/socket.ts": """\
-import { applyWSSHandler } from "@trpc/server/adapters/ws";
-import type { NextApiRequest, NextApiResponse } from "next";
-import { WebSocketServer } from "ws";
-
-import { appRouter } from "~/server/api/root";
-import { createTRPCContext } from "~/server/api/trpc";
-
-let wss: WebSocketServer | undefined;
-
-export default function handler(_req: NextApiRequest, res: NextApiResponse) {
-  if (!wss) {
-    wss = new WebSocketServer({ port: 3001 });
-    applyWSSHandler({
-      wss,
-      router: appRouter,
-      createContext: () => createTRPCContext({ headers: new Headers() }),
-    });
-  }
-  res.end();
-}
-""",
-            "package.json": drop(T3["package.json"], '"dev:ws"', '"tsx"'),
+            "src/pages/api/socket.ts": ROUTE,
+            "src/lib/wake.ts": 'export const wake = () => fetch("/api/socket");\n',
         },
-        needs=(("src/pages/api/socket.ts", "    applyWSSHandler({"),),
+        needs=(("src/lib/wake.ts", "/api/socket"),),
     ),
     Case(
         "a shell script runs the server",
@@ -336,9 +346,27 @@ export default defineConfig({
         },
         needs=(("playwright.config.ts", "npm run dev:ws"),),
     ),
-    # The image has no package.json and no Next.js of its own to start.
+    # Node.js is all that it can run, and it takes a file.
     Case(
-        "a Docker image made of the server's build",
+        "a Docker image without a shell",
+        {
+            **STARTER,
+            "Dockerfile": """\
+FROM node:22-alpine AS build
+WORKDIR /app
+COPY . .
+RUN npm ci && npm run build
+
+FROM gcr.io/distroless/nodejs22-debian12
+WORKDIR /app
+COPY --from=build /app /app
+CMD ["dist/server/prodServer.js"]
+""",
+        },
+        needs=(("Dockerfile", "CMD"),),
+    ),
+    Case(
+        "a Docker image of the server's build alone",
         {
             **STARTER,
             "Dockerfile": """\
@@ -349,28 +377,81 @@ RUN npm ci && npm run build
 
 FROM node:22-alpine
 WORKDIR /app
-COPY --from=build /app/.next ./.next
 COPY --from=build /app/dist ./dist
 COPY --from=build /app/node_modules ./node_modules
-ENTRYPOINT ["node", "dist/server/prodServer.js"]
+CMD ["node", "dist/server/prodServer.js"]
 """,
         },
-        needs=(("Dockerfile", "ENTRYPOINT"),),
+        needs=(("Dockerfile", "CMD"),),
     ),
     Case(
-        "a Docker image of the WebSocket server alone",
+        "a Docker image whose start is a variable",
         {
-            **T3,
-            "docker/ws.Dockerfile": """\
+            **STARTER,
+            "Dockerfile": """\
 FROM node:22-alpine
 WORKDIR /app
 COPY . .
-RUN npm ci
-EXPOSE 3001
-CMD ["npx", "tsx", "src/server/ws-server.ts"]
+RUN npm ci && npm run build
+ENV SERVER=dist/server/prodServer.js
+CMD node $SERVER
+""",
+        },
+        needs=(("Dockerfile", "ENV SERVER"),),
+    ),
+    Case(
+        "a Docker image that starts with a script",
+        {
+            **STARTER,
+            "Dockerfile": """\
+FROM node:22-alpine
+WORKDIR /app
+COPY . .
+RUN npm ci && npm run build
+ENTRYPOINT ["./docker-entrypoint.sh"]
+""",
+            "docker-entrypoint.sh": "#!/bin/sh\nnpx prisma migrate deploy\nexec node dist/server/prodServer.js\n",
+        },
+        needs=(("docker-entrypoint.sh", "exec node"),),
+    ),
+    Case(
+        "a workflow publishes a Docker image of the WebSocket server",
+        {
+            **T3,
+            "docker/ws.Dockerfile": WS_IMAGE,
+            ".github/workflows/publish.yml": """\
+on: [push]
+jobs:
+  ws:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: actions/checkout@v4
+      - run: docker build -f docker/ws.Dockerfile -t registry.example.com/ws .
+      - run: docker push registry.example.com/ws
 """,
         },
         needs=(("docker/ws.Dockerfile", "CMD"),),
+    ),
+    Case(
+        "IIS runs the server",
+        {
+            **STARTER,
+            "web.config": """\
+<configuration>
+  <system.webServer>
+    <handlers>
+      <add name="iisnode" path="dist/server/prodServer.js" verb="*" modules="iisnode" />
+    </handlers>
+  </system.webServer>
+</configuration>
+""",
+        },
+        needs=(("web.config", "prodServer.js"),),
+    ),
+    Case(
+        "App Engine runs the server",
+        {**STARTER, "app.yaml": "runtime: nodejs22\nentrypoint: node dist/server/prodServer.js\n"},
+        needs=(("app.yaml", "entrypoint"),),
     ),
     Case(
         "a systemd unit runs the server",
@@ -397,15 +478,6 @@ Restart=always
         "a git hook builds the server",
         {**STARTER, ".husky/pre-push": "npm run lint\nnpm run build:2-server\n"},
         needs=((".husky/pre-push", "build:2-server"),),
-    ),
-    Case(
-        "a blueprint runs the server's build",
-        {
-            **STARTER,
-            "render.yaml": "services:\n  - type: web\n    name: tidewater\n    buildCommand: npm ci && npm run build\n"
-            "    startCommand: node dist/server/prodServer.js\n",
-        },
-        needs=(("render.yaml", "startCommand"),),
     ),
     Case(
         "a Kubernetes deployment runs the server's build",

@@ -7,6 +7,7 @@ from tests.migrations.legacy.app_starter import STARTER, STARTER_AFTER, STARTER_
 from tests.migrations.legacy.app_t3 import T3, T3_AFTER, T3_PACKAGE_AFTER, plain_t3
 from tests.migrations.legacy.apps import drop, first_user, swap, without
 from tests.migrations.legacy.cases import Case, t3_case
+from tests.migrations.legacy.cases_needed_elsewhere import ROUTE
 
 _SERVER = "src/server/ws-server.ts"
 _SERVER_TEXT = T3[_SERVER]
@@ -186,6 +187,16 @@ export const watch = (wss: WebSocketServer) =>
         },
         {"src/server/ws/heartbeat.ts": None, "src/server/ws/settings.ts": None},
         ((_SERVER, "remove"), ("src/server/ws/heartbeat.ts", "remove"), ("src/server/ws/settings.ts", "remove")),
+    ),
+    t3_case(
+        "a route of Next.js that starts the server, and that nobody asks for",
+        {
+            "src/pages/api/socket.ts": ROUTE,
+            "package.json": drop(T3["package.json"], '"dev:ws"', '"tsx"'),
+        },
+        {"src/pages/api/socket.ts": None},
+        (("src/pages/api/socket.ts", "remove"),),
+        gone=(_SERVER,),
     ),
     t3_case(
         "a tRPC server beside a raw one",

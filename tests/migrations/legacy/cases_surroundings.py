@@ -6,6 +6,7 @@ from tests.migrations.legacy.app_starter import STARTER, STARTER_AFTER, STARTER_
 from tests.migrations.legacy.app_t3 import T3, T3_CLIENT
 from tests.migrations.legacy.apps import swap
 from tests.migrations.legacy.cases import Case, t3_case
+from tests.migrations.legacy.cases_needed_elsewhere import WS_IMAGE
 
 _PACKAGE = "package.json"
 _KEY_LINE = 'NEXT_PUBLIC_WS_URL="ws://localhost:3001"\n'
@@ -194,6 +195,55 @@ services:
     image: postgres:17
 """
 
+_PM2 = """\
+module.exports = {
+  apps: [
+    {
+      name: "tidewater",
+      script: "dist/server/prodServer.js",
+      instances: 2,
+    },
+  ],
+};
+"""
+_BLUEPRINT = """\
+services:
+  - type: web
+    name: tidewater
+    buildCommand: npm ci && npm run build
+    startCommand: node dist/server/prodServer.js
+"""
+_IMAGE = """\
+FROM node:22-alpine AS build
+WORKDIR /app
+COPY . .
+RUN npm ci && npm run build
+
+FROM node:22-alpine
+WORKDIR /app
+COPY --from=build /app/.next ./.next
+COPY --from=build /app/dist ./dist
+COPY --from=build /app/node_modules ./node_modules
+COPY --from=build /app/next.config.js ./
+ENTRYPOINT ["node", "dist/server/prodServer.js"]
+"""
+_BUILDING = """\
+FROM node:22-alpine
+WORKDIR /app
+COPY package.json tsconfig.json tsconfig.server.json ./
+COPY src src
+RUN npm ci && npm run build:1-next && npm run build:2-server
+CMD ["npm", "start"]
+"""
+_TOLD_IMAGE = """\
+FROM node:22-alpine
+WORKDIR /app
+COPY . .
+RUN npm ci && npm run build
+EXPOSE 3000 3001
+CMD ["npm", "start"]
+"""
+
 _DEPLOYMENTS = (
     Case(
         "a Docker image and a blueprint that run npm scripts",
@@ -237,7 +287,7 @@ CMD ["npm", "start"]
             ),
             _PACKAGE: _WITH_START_WS,
         },
-        needs=(("docker-compose.yml", "npm run start:ws"),),
+        needs=(("docker-compose.yml", "depends_on"),),
     ),
     t3_case(
         "PM2 with an app for the server",
@@ -265,12 +315,64 @@ module.exports = {
     ),
     Case(
         "PM2 that runs the whole Next.js server",
+        {**STARTER, "ecosystem.config.js": _PM2},
         {
-            **STARTER,
-            "ecosystem.config.js": 'module.exports = {\n  apps: [\n    {\n      name: "tidewater",\n'
-            '      script: "dist/server/prodServer.js",\n      instances: 2,\n    },\n  ],\n};\n',
+            **STARTER_AFTER,
+            # How PM2 runs Next.js, whose own file it needs for more than one instance.
+            "ecosystem.config.js": swap(
+                _PM2,
+                (
+                    'script: "dist/server/prodServer.js",\n',
+                    'script: "node_modules/next/dist/bin/next",\n      args: "start",\n',
+                ),
+            ),
         },
-        needs=(("ecosystem.config.js", "dist/server/prodServer.js"),),
+        (("ecosystem.config.js", "rewrite"),),
+    ),
+    Case(
+        "a blueprint that runs the whole Next.js server",
+        {**STARTER, "render.yaml": _BLUEPRINT},
+        {**STARTER_AFTER, "render.yaml": swap(_BLUEPRINT, ("node dist/server/prodServer.js", "npx next start"))},
+        (("render.yaml", "rewrite"),),
+    ),
+    Case(
+        "a Procfile that runs the whole Next.js server",
+        {**STARTER, "Procfile": "web: node dist/server/prodServer.js\n"},
+        {**STARTER_AFTER, "Procfile": "web: npx next start\n"},
+        (("Procfile", "rewrite"),),
+    ),
+    # What it has is what the server had before: the build of Next.js, and the packages.
+    Case(
+        "a Docker image that runs the whole Next.js server",
+        {**STARTER, "Dockerfile": _IMAGE},
+        {
+            **STARTER_AFTER,
+            "Dockerfile": swap(
+                _IMAGE,
+                ("COPY --from=build /app/dist ./dist\n", ""),
+                ('["node", "dist/server/prodServer.js"]', '["node_modules/.bin/next", "start"]'),
+            ),
+        },
+        (("Dockerfile", "rewrite"),),
+    ),
+    Case(
+        "a Docker image that is told how to build the server",
+        {**STARTER, "Dockerfile": _BUILDING},
+        {
+            **STARTER_AFTER,
+            "Dockerfile": swap(
+                _BUILDING,
+                ("tsconfig.json tsconfig.server.json", "tsconfig.json"),
+                (" && npm run build:2-server", ""),
+            ),
+        },
+        (("Dockerfile", "rewrite"),),
+    ),
+    t3_case(
+        "a Docker image of the WebSocket server alone",
+        {"docker/ws.Dockerfile": WS_IMAGE},
+        {"docker/ws.Dockerfile": None},
+        (("docker/ws.Dockerfile", "remove"),),
     ),
     t3_case(
         "fly.io with a process for the server",
@@ -314,13 +416,13 @@ app = "lantern"
         ((".github/workflows/ci.yml", "rewrite"),),
     ),
     t3_case(
-        "words about the server",
+        "words about the server, and its port",
         {
             "README.md": "# Lantern\n\nRun `npm run dev`, and `npm run dev:ws` for the WebSocket server.\n",
-            "Dockerfile": "FROM node:22-alpine\nWORKDIR /app\nCOPY . .\nRUN npm ci && npm run build\n"
-            'EXPOSE 3000 3001\nCMD ["npm", "start"]\n',
+            "Dockerfile": _TOLD_IMAGE,
         },
-        pieces=(("README.md", "by-hand"),),
+        {"Dockerfile": swap(_TOLD_IMAGE, ("EXPOSE 3000 3001", "EXPOSE 3000"))},
+        (("README.md", "by-hand"), ("Dockerfile", "rewrite")),
     ),
 )
 
