@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from migrations.discovery.nodes import FUNCTION_NODES, arguments_of, short_text, without_comments
-from migrations.discovery.trpc_client import Place, definition_of
+from migrations.discovery.trpc_client import Place, definition_of, property_of
 from migrations.engine.syntax import find_all, text_of
 from migrations.legacy.adapter import is_adapter_function, servers_given
 from migrations.legacy.module_names import ModuleName, bare, loaded_module
@@ -31,6 +31,11 @@ if TYPE_CHECKING:
 
     from migrations.legacy.server_walk import Scope
 
+# Functions and methods that call what they are given.
+_CALLING = frozenset(
+    {"setTimeout", "setInterval", "setImmediate", "queueMicrotask", "then", "catch", "finally", "forEach"}
+)
+_READS = frozenset({"readFileSync", "existsSync"})
 _HTTP = frozenset({"http", "https", "http2"})
 _STANDALONE = re.compile(r"@trpc/server/(.+/)?standalone(/index)?(\.[cm]?js)?")
 
@@ -98,7 +103,9 @@ class ServerWalker(Walker):
     def call_global(self, name: str, values: Sequence[Value], node: Node, scope: Scope) -> Value:
         if name == "setInterval" and not self.is_about_sockets(arguments_of(node), scope):
             raise Does("does something again and again", node)
-        self.call_back(values, node)
+        if any(value.kind == "global" for value in values):
+            raise Does("changes global objects", node)
+        self.call_back(values, node, hands_over=name in _CALLING)
         return PLAIN
 
     def is_about_sockets(self, given: list[Node], scope: Scope) -> bool:
@@ -107,10 +114,13 @@ class ServerWalker(Walker):
             self.named(text_of(name), scope).kind in kinds for node in given for name in find_all(node, "identifier")
         )
 
-    def call_back(self, values: Sequence[Value], node: Node, *parameters: Value) -> None:
-        for value in values:
+    def call_back(self, values: Sequence[Value], node: Node, *parameters: Value, hands_over: bool = False) -> None:
+        """Go through the functions among the arguments of a call; `hands_over`: it calls all that it is given."""
+        for argument, value in zip(arguments_of(node), values, strict=True):
             if value.kind == "function":
                 self.call(value, parameters, node, "")
+            elif hands_over and value.module is not None:
+                self.call_elsewhere(argument, value, node, parameters)
 
     def call(self, function: Value, values: Sequence[Value], site: Node, name: str) -> Value:
         """Go through a function's body, once for each place that it is called from."""
@@ -160,11 +170,13 @@ class ServerWalker(Walker):
         text = text_of(node.child_by_field_name("function") or node)
         if specifier in PURE_MODULES or specifier == "express" or (name in LOG_METHODS and LOGGER.search(text)):
             return PLAIN
+        if specifier == "fs" and name in _READS and not self.work.is_next:
+            return PLAIN
         if module.imported.startswith("new ") and name in CLOSES | {"on", "once"}:
             return PLAIN
         if value.kind == "own":
             return self.call_own(module, node, values)
-        if name in CLOSES:
+        if name in CLOSES or name == "$connect":
             return PLAIN
         raise Does(f"calls {short_text(node.child_by_field_name('function') or node)}()", node)
 
@@ -182,19 +194,27 @@ class ServerWalker(Walker):
         """A function of another file of the app. Raises Does at this call, not there."""
         text = text_of(node.child_by_field_name("function") or node)
         name = module.imported.rpartition(".")[2]
-        if (name in LOG_METHODS and LOGGER.search(text)) or name in CLOSES:
+        if (name in LOG_METHODS and LOGGER.search(text)) or name in CLOSES or name == "$connect":
             return PLAIN
-        called = Does(f"calls {text}()", node)
-        function = bare(node.child_by_field_name("function") or node)
-        known = (
-            definition_of(self.view, self.layout, Place(self.file, function)) if function.type == "identifier" else None
+        return self.call_elsewhere(
+            bare(node.child_by_field_name("function") or node), Value("own", module), node, values
         )
+
+    def call_elsewhere(self, function: Node, value: Value, site: Node, values: Sequence[Value]) -> Value:
+        """A function of another file is called. Raises Does at the call, not there."""
+        text = text_of(function)
+        assert value.module is not None
+        if value.module.imported.rpartition(".")[2] in LOG_METHODS and LOGGER.search(text):
+            return PLAIN
+        called = Does(f"calls {text}()", site)
+        is_name = value.kind == "own" and function.type == "identifier"
+        known = definition_of(self.view, self.layout, Place(self.file, function)) if is_name else None
         if known is None or known.node.type not in FUNCTION_NODES or not self.depth:
             raise called
         walker = ServerWalker(self.view, self.layout, known.file, self.work, self.depth - 1)
         walker.hoist(known.file.root, walker.top)
         try:
-            found = walker.call(Value("function", node=known.node, scope=walker.top), values, known.node, name)
+            found = walker.call(Value("function", node=known.node, scope=walker.top), values, known.node, text)
         except Does:
             raise called from None
         self.made += walker.made
@@ -228,6 +248,8 @@ class ServerWalker(Walker):
         if owner.kind == "process":
             self.call_back(values, node)
             return PLAIN
+        if any(value.kind == "global" for value in values):
+            raise Does("changes global objects", node)
         if name in ("on", "once", "addListener", "addEventListener", "handleUpgrade", "off", "removeListener"):
             self.on_event(owner, "upgraded" if name == "handleUpgrade" else event, values, node)
             return owner
@@ -245,10 +267,11 @@ class ServerWalker(Walker):
             raise Does("answers requests of its own", node)
         if owner.kind == "req":
             raise Does("reads requests of its own", node)
-        if path.endswith(".clients"):
-            self.call_back(values, node, Value("socket"))
-        else:
-            self.call_back(values, node)
+        own = _method(owner, name)
+        if own is not None:
+            return self.call(Value("function", node=own, scope=scope), values, node, name)
+        parameters = (Value("socket"),) if path.endswith(".clients") else ()
+        self.call_back(values, node, *parameters, hands_over=name in _CALLING)
         return owner if owner.kind in ("server", "res", "sockets") else PLAIN
 
     def call_next(self, name: str, node: Node, values: Sequence[Value]) -> Value:
@@ -256,7 +279,6 @@ class ServerWalker(Walker):
             return Value("handle" if name == "getRequestHandler" else "upgrade")
         if name not in ("prepare", "close"):
             raise Does("answers requests of its own", node)
-        self.call_back(values, node)
         return PLAIN
 
     def listen(self, owner: Value, node: Node, values: Sequence[Value], scope: Scope) -> Value:
@@ -264,7 +286,7 @@ class ServerWalker(Walker):
             wrong = unusual_listening(node, {**self.top, **scope})
             if wrong is not None:
                 raise Does(f"listens elsewhere than `next start` does: {short_text(wrong)}", wrong)
-        self.call_back(values, node)
+        self.call_back([PLAIN, *values[1:]] if values else [], node, hands_over=True)
         return Value("server", node=owner.node) if owner.kind != "standalone" else owner
 
     def on_event(self, owner: Value, event: str, values: Sequence[Value], node: Node) -> None:
@@ -286,7 +308,7 @@ class ServerWalker(Walker):
             parameters = (PLAIN, Value("stream"), PLAIN)
         elif event == "upgraded":
             parameters = (Value("socket"), PLAIN)
-        self.call_back(values, node, *parameters)
+        self.call_back(values, node, *parameters, hands_over=owner.kind != "plain")
 
     def check_silent(self, values: Sequence[Value], node: Node) -> None:
         for value in values:
@@ -296,3 +318,10 @@ class ServerWalker(Walker):
                     ("console.", "clearTimeout", "JSON.", "String(")
                 ) and ".toString(" not in text_of(call):
                     raise Does("reads messages of its own from the sockets", node)
+
+
+def _method(owner: Value, name: str) -> Node | None:
+    """The function that a plain object has under a name."""
+    value = bare(owner.node) if owner.kind == "plain" and owner.node is not None else None
+    found = property_of(value, name) if value is not None else None
+    return found if found is not None and found.type in FUNCTION_NODES else None

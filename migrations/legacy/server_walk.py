@@ -372,8 +372,15 @@ class Walker(ABC):
             raise Does(f"sets {path}", node)
         if owner.kind == "process" and self.work.is_next:
             raise Does(f"sets {path} for Next.js", node)
-        if owner.kind == "res" and self.work.is_next and not self.is_catching:
-            raise Does("answers requests of its own", node)
+        if (
+            self.work.is_next
+            and self.is_listening
+            and not self.is_catching
+            and (owner.kind in ("req", "res") or re.search(r"(?i)url$", root))
+        ):
+            raise Does(f"sets {path} before Next.js answers", node)
+        if self.work.is_next and owner.kind == "server" and "timeout" in name.lower():
+            raise Does(f"sets {path}, which `next start` has as an option", node)
         return value
 
     def unknown(self, node: Node) -> Does:

@@ -181,6 +181,13 @@ SOCKETS = {
         "import 'dotenv/config';\nimport fetch from 'node-fetch';\n"
         "if (!global.fetch) {\n  (global as any).fetch = fetch;\n}\n" + SERVER
     ),
+    "a function of the app that only closes": _started(
+        "import { db } from './db';\n"
+        "process.on('exit', () => db.$disconnect());\n"
+    ),
+    "certificates": "import fs from 'node:fs';\nimport { createServer } from 'node:https';\n" + SERVER.replace(
+        "{ port: 3001 }", "{ server: createServer({ key: fs.readFileSync('key.pem') }) }"
+    ),
     "a settings file": "import { env } from '~/env';\n" + SERVER.replace("3001", "Number(env.WS_PORT)"),
     "a start function": (
         f"{IMPORTS}function start() {{\n"
@@ -318,6 +325,30 @@ SHARED = {
     "an address of its own": (_next("listen(port)", 'listen(port, "127.0.0.1")'), "127.0.0.1"),
     "a folder of its own": (_next("next({ dev:", 'next({ dir: "./web", dev:'), "./web"),
     "a setting for Next.js": (_next("const port", 'process.env.REGION = "eu";\nconst port'), "REGION"),
+    "a function of the app, handed on": (_started(
+        "import { boot } from './boot';\n"
+        "setTimeout(boot, 10);\n"
+    ), "setTimeout"),
+    "a function of the app, after the start": (
+        _next("server.listen(port)", "server.listen(port, boot)").replace("import", (
+            "import { boot } from './boot';\n"
+            "import"
+        ), 1),
+        "server.listen",
+    ),
+    "an object's own function": (
+        _started("const jobs = {\n  start() {\n    setInterval(tidy, 1000);\n  },\n};\njobs.start();\n"),
+        "setInterval",
+    ),
+    "globals at once": (_started("Object.assign(globalThis, { wss });\n"), "Object.assign"),
+    "an address that is written anew": (_next("    void handle(", (
+        "    req.url = rewritten(req);\n"
+        "    void handle("
+    )), "req.url"),
+    "a time limit for connections": (
+        _next("  server.listen(port);\n", "  server.keepAliveTimeout = 65_000;\n  server.listen(port);\n"),
+        "keepAliveTimeout",
+    ),
     "what is not understood": (_started("class Hub {}\nnew Hub();\n"), "new Hub"),
     "Fastify": (
         'import { fastifyTRPCPlugin } from "@trpc/server/adapters/fastify";\n'
