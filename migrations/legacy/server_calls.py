@@ -105,7 +105,7 @@ class ServerWalker(Walker):
             raise Does("does something again and again", node)
         if any(value.kind == "global" for value in values):
             raise Does("changes global objects", node)
-        self.call_back(values, node, hands_over=name in _CALLING)
+        self.call_back([*values[:1], *[PLAIN for _ in values[1:]]], node, hands_over=name in _CALLING)
         return PLAIN
 
     def is_about_sockets(self, given: list[Node], scope: Scope) -> bool:

@@ -176,6 +176,9 @@ SOCKETS = {
         "}, 30_000);\n"
         "wss.on('close', () => clearInterval(timer));\n"
     ),
+    "a settings file for timers": _started(
+        "import { EVERY } from './settings';\nsetInterval(() => wss.clients.forEach((c) => c.ping()), EVERY);\n"
+    ),
     "a logger": _started("import { logger } from '~/lib/logger';\nlogger.info('ready');\n"),
     "dotenv and what old versions of Node.js lack": (
         "import 'dotenv/config';\nimport fetch from 'node-fetch';\n"
