@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from migrations.engine.memo import Memo
 from migrations.legacy.command_line import parse_line, quoted
+from migrations.legacy.env_lines import env_files
 from migrations.legacy.lost_words import changed_sources, lost_socket_ports
 from migrations.legacy.manifest import scripts_of
 from migrations.legacy.script_names import Unclear
 from migrations.legacy.scripts import script_reducer
+from migrations.legacy.settings import is_dockerfile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +32,8 @@ _INITS = re.compile(
 )
 _WORD = re.compile(r"[\w@./:+\[\]\\-]+")
 _EXECS = {"npm": "npx next", "pnpm": "pnpm exec next", "yarn": "yarn next", "bun": "bunx next"}
+_OWN_PORT = re.compile(r"""(?<![\w-])(?:PORT["']?\s*[=: ]\s*["']?(\d{2,5})\b|(?:-p|--port)[ =](\d{2,5})\b)""")
+_SETTING = (".toml", ".yml", ".yaml")
 _NOT_PORTS = frozenset({80, 443, 3000, 5432, 6379, 27017, 3306})
 
 
@@ -86,22 +90,41 @@ class DeployedCommands(Memo):
         found = self.reducer.ports
         if self.reducer.gone.sources:
             found |= lost_socket_ports(self.app, changed_sources(self.app))
-        return found - _NOT_PORTS
+        return found - _NOT_PORTS - self._ports_of_the_app() if found else found
 
-    @cached_property
-    def _names(self) -> frozenset[str]:
-        """One of these is in each text that names something that went."""
-        names = {posixpath.splitext(posixpath.basename(path))[0] for path in self.app.gone}
-        # `index` alone says nothing, its folder does.
-        names |= {posixpath.basename(posixpath.dirname(path)) for path in self.app.gone if "/index." in path}
-        names |= {posixpath.splitext(posixpath.basename(path))[0] for path in self.reducer.outputs.files}
-        return frozenset((names | set(self.reducer.names.removed)) - {"", "index"})
+    def _ports_of_the_app(self) -> set[int]:
+        """The ports that the app itself is told to listen on."""
+        view = self.app.view
+        paths = {*env_files(view), *(path for path in view.paths if is_dockerfile(path) or path.endswith(_SETTING))}
+        texts = ["\n".join(scripts_of(view).values())]
+        texts += [(view.read(path) or b"").decode(errors="replace") for path in paths]
+        return {int(one or other) for text in texts for one, other in _OWN_PORT.findall(text)}
 
     @cached_property
     def needles(self) -> tuple[bytes, ...]:
-        """One of these is in each file that has to do with what went."""
-        names = {*self._names, *(str(port) for port in self.ports), *map(posixpath.basename, self.out_folders)}
-        return tuple(name.encode() for name in sorted(names))
+        """One of these is in each file that has to do with what went: quicker to look for than `may_name`."""
+        names = {*self._stems, *self._index_folders, *self.reducer.names.removed, *map(str, self.ports)}
+        return tuple(name.encode() for name in sorted(names | set(map(posixpath.basename, self.out_folders))))
+
+    @cached_property
+    def may_name(self) -> re.Pattern[str]:
+        """Found in each line that names what went, a file, what it was compiled to or a script, or its port."""
+        names = [re.escape(name) for name in sorted({*self._stems, *self.reducer.names.removed})]
+        names += [rf"/{re.escape(folder)}(?:/index)?(?!/)" for folder in sorted(self._index_folders)]
+        names += [str(port) for port in sorted(self.ports)]
+        return re.compile(f"(?:{'|'.join(names)})(?![\\w-])" if names else r"(?!)")
+
+    @cached_property
+    def _stems(self) -> frozenset[str]:
+        """The names, without suffix, of the files that went and what they were compiled to."""
+        paths = (*self.app.gone, *self.reducer.outputs.files)
+        return frozenset(posixpath.splitext(posixpath.basename(path))[0] for path in paths) - {"", "index"}
+
+    @cached_property
+    def _index_folders(self) -> frozenset[str]:
+        """The folders of those that are called `index`, which says nothing by itself."""
+        paths = (path for path in self.app.gone if posixpath.basename(path).startswith("index."))
+        return frozenset(posixpath.basename(posixpath.dirname(path)) for path in paths) - {""}
 
     @cached_property
     def out_folders(self) -> frozenset[str]:
@@ -148,13 +171,13 @@ class DeployedCommands(Memo):
 
     def mentioned(self, text: str) -> str | None:
         """What of what went stands in a text: a file, what it was compiled to, a script that is called."""
-        if not any(name in text for name in self._names):
+        if not self.may_name.search(text):
             return None
         found = self.reducer.mentioned(text)
         if found is not None:
             return found
         for word in _WORD.findall(text.replace("\\", "/")):
-            if not any(name in word for name in self._names):
+            if not self.may_name.search(word):
                 continue
             path = re.sub(r"^(?:/(?:usr/src/|opt/|srv/|home/\w+/|var/www/)?[\w-]+/|\./)(?=\w)", "", word)
             source = self.reducer.gone.source_of(path, "", self.reducer.outputs) if "/" in word or "." in word else None

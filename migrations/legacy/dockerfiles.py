@@ -290,7 +290,7 @@ class _Image:
         if len(words) < 2 or (origin is not None and stage is None):
             return
         folder = self._folder(stage) if stage is not None else ""
-        lost = [word for word in words[:-1] if self._is_gone(word, folder, is_built=origin is not None)]
+        lost = [word for word in words[:-1] if self._is_gone(word, folder)]
         if not lost:
             return
         what = f"{instruction.keyword} of {', '.join(lost)}"
@@ -308,14 +308,12 @@ class _Image:
             self._replace(instruction, f"{instruction.keyword} {rest}", changed)
             self.handled.rewrite(instruction.line, what, "it is not there any more")
 
-    def _is_gone(self, word: str, folder: str, *, is_built: bool) -> bool:
+    def _is_gone(self, word: str, folder: str) -> bool:
         """Whether a file or folder that is copied is not there any more."""
         path = word.removeprefix(folder.rstrip("/") + "/") if folder else word
         path = posixpath.normpath(path.lstrip("/") if not folder else path)
         app = self.commands.app
-        if path in app.gone:
-            return True
-        if is_built and path in self.commands.out_folders:
+        if path in app.gone or path in self.commands.out_folders:
             return True
         inside = f"{path}/"
         return any(p.startswith(inside) for p in app.gone) and not any(p.startswith(inside) for p in app.view.paths)

@@ -30,9 +30,10 @@ _PARTS = ("shared", "server", "client", "runtimeEnv", "runtimeEnvStrict", "exper
 _VALUES = frozenset({"processEnv", "serverEnv", "clientEnv", "runtimeEnv"})
 _SCHEMAS = frozenset({"server", "client", "serverSchema", "clientSchema"})
 _PARSED = re.compile(rb"\b(?:safeP|p)arse(?:Async)?\(\s*\w*\.?\w*[eE]nv\b")
+_SCHEMA_NAMED = re.compile(rb"\b(?:server|client|serverSchema|clientSchema)\s*=\s*\w+\.object\(")
 _RUNTIME_CONFIGS = frozenset({"publicRuntimeConfig", "serverRuntimeConfig"})
 _NEXT_CONFIG = re.compile(r"next\.config\.[cm]?[jt]s")
-_INTERFACES = frozenset({"ProcessEnv", "ImportMetaEnv"})
+_INTERFACES = ("ProcessEnv", "ImportMetaEnv")
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,19 +106,22 @@ def _containers(view: AppView, layout: Layout) -> Iterator[tuple[Place, Kind, No
         for place in _create_env(view, layout, file):
             yield place, "env schema", None
     for file in view.sources(".object("):
-        for place in _zod_objects(file):
-            yield place, "env schema", None
+        if _PARSED.search(file.data) or _SCHEMA_NAMED.search(file.data):
+            for place in _zod_objects(file):
+                yield place, "env schema", None
     for file in view.sources("process.env"):
+        if not any(name.encode() in file.data for name in _VALUES):
+            continue
         for name, value in _constants(file):
             if name in _VALUES and value.type == "object" and _is_environment(value):
                 yield Place(file, value), "env schema", None
     for file in view.sources():
         if _NEXT_CONFIG.fullmatch(PurePosixPath(file.path).name):
             yield from _runtime_configs(view, layout, file)
-    for file in view.sources("interface", suffixes=TYPESCRIPT_SUFFIXES):
-        if b"ProcessEnv" in file.data or b"ImportMetaEnv" in file.data:
+    for interface in _INTERFACES:
+        for file in view.sources("interface", interface, suffixes=TYPESCRIPT_SUFFIXES):
             for declared in find_all(file.root, "interface_declaration"):
-                if text_of(field(declared, "name")) in _INTERFACES:
+                if text_of(field(declared, "name")) == interface:
                     yield Place(file, field(declared, "body")), "type", None
 
 

@@ -208,8 +208,6 @@ def _read_scripts(ledger: _Ledger, app: LegacyApp, file: SourceFile, pattern: re
             sets_it = line[found.end() : found.end() + 1] == b"=" and line[found.start() - 1 : found.start()] in b" \"'"
             if not (runs_it or sets_it):
                 ledger.uses.setdefault(name, []).append(place)
-            elif not runs_it:
-                ledger.mentions.setdefault(name, []).append(place)
 
 
 def _read_settings(ledger: _Ledger, file: SourceFile, pattern: re.Pattern[bytes], names: frozenset[str]) -> None:

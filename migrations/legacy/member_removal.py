@@ -54,7 +54,11 @@ def _spans(file: SourceFile, container: Node, member: Node, kept: Sequence[Node]
             yield (comma.start_byte, comma.end_byte) if comma != before[-1] else (comma.end_byte, comma.end_byte)
     elif not is_last:
         following = _with_separator(member).next_sibling
-        yield start, following.start_byte if following is not None else last
+        ends_line = following is not None and following.start_point.row > member.end_point.row
+        if ends_line and before and before[-1].end_point.row == member.start_point.row:
+            yield _with_separator(before[-1]).end_byte, end
+        else:
+            yield start, following.start_byte if following is not None else last
     elif before:
         anchor = _with_separator(before[-1])
         if anchor != before[-1] and end == member.end_byte:  # the last one, without a comma: nor has the new last one

@@ -39,10 +39,17 @@ class Mentions(Memo):
     def of(self, file: SourceFile) -> Iterator[Mention]:
         """The lines of a file that tell of what went."""
         is_source = file.path.endswith(SOURCE_SUFFIXES)
-        for number, text in enumerate(file.data.decode(errors="replace").splitlines(), start=1):
-            found = self._port(text) or (None if is_source and not _is_text(text) else self._name(text))
+        text = file.data.decode(errors="replace")
+        for start, end in _lines_with(self._hint, text):
+            line = text[start:end]
+            found = self._port(line) or (None if is_source and not _is_text(line) else self._name(line))
             if found is not None:
-                yield Mention(number, found)
+                yield Mention(text.count("\n", 0, start) + 1, found)
+
+    @cached_property
+    def _hint(self) -> re.Pattern[str]:
+        files = [self._files.pattern] if self._files is not None else []
+        return re.compile("|".join([self.commands.may_name.pattern, *files]))
 
     def _name(self, text: str) -> str | None:
         found = self.commands.mentioned(text)
@@ -65,6 +72,16 @@ class Mentions(Memo):
         names = {posixpath.basename(path) for path in self.commands.app.gone}
         own = sorted(name for name in names if posixpath.splitext(name)[0] not in _COMMON)
         return re.compile(rf"(?<![\w.-])(?:{'|'.join(map(re.escape, own))})(?![\w-])") if own else None
+
+
+def _lines_with(pattern: re.Pattern[str], text: str) -> Iterator[tuple[int, int]]:
+    """Where the lines that a pattern is found in begin and end."""
+    at = 0
+    while (found := pattern.search(text, at)) is not None:
+        start, end = text.rfind("\n", 0, found.start()) + 1, text.find("\n", found.end())
+        end = len(text) if end < 0 else end
+        yield start, end
+        at = end
 
 
 def _is_text(line: str) -> bool:

@@ -25,6 +25,8 @@ _KEYED = re.compile(
 )
 _ITEM = re.compile(r"(?P<head>\s*-\s+)(?P<value>\S.*?)(?P<tail>\s*)")
 _BLOCK = re.compile(r"[|>][+-]?\d?\s*(#.*)?")
+# Commands that fail where what they are to take along is missing.
+_TAKES = r"\b(?:rsync|scp|cp|mv|tar|zip)\b"
 # What a step may have besides its command and still be for it alone.
 _STEP_KEYS = frozenset({"name", "run", "env", "working-directory", "shell", "timeout-minutes", "continue-on-error"})
 _BUILDING = re.compile(r"build|preDeploy", re.IGNORECASE)
@@ -211,11 +213,17 @@ def _how(verdict: Verdict) -> str:
 
 
 def lines_naming(commands: DeployedCommands, texts: Sequence[str]) -> list[tuple[int, str]]:
-    """The lines (from 1) that name something that went and are no comments, with its name."""
+    """The lines (from 1) that name something that went, or take a folder along that nothing fills any more, with its
+    name; no comments.
+    """
     found = []
+    folders = "|".join(map(re.escape, sorted(commands.out_folders)))
+    taken = re.compile(rf"{_TAKES}.*?[\s\"'](?:\./)?({folders})(?:/\S*)?(?=[\s\"']|$)") if folders else None
     for number, text in enumerate(texts, start=1):
         if not text.lstrip().startswith(("#", "//", "*", ";")):
             lost = commands.mentioned(text)
+            takes = taken.search(text) if lost is None and taken is not None else None
+            lost = takes[1] if takes is not None else lost
             if lost is not None:
                 found.append((number, lost))
     return found

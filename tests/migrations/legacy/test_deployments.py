@@ -74,6 +74,7 @@ CMD ["npm", "start"]
 """
 
 UNTOUCHED = {
+    "ws/Dockerfile": "FROM node\nENV PORT=3001\nEXPOSE 3001\nCMD npm start\n",
     "Dockerfile": _NEXT_IMAGE,
     "docker-compose.yml": "services:\n  web:\n    build: .\n    command: npm start\n    ports:\n      - '3000:3000'\n",
     "Procfile": "web: npm start\n",
@@ -172,6 +173,11 @@ NEEDS: dict[str, tuple[str, str, int]] = {
     "a compose file of nothing else": ("compose.yml", "services:\n  ws:\n    command: npm run start:wss\n", 2),
     "a shell script": ("run.sh", "node dist/server/wssDevServer.js &\nnpm start\n", 1),
     "make": ("Makefile", "dev:\n\tnpm run dev:wss & npm run dev\n", 2),
+    "a workflow that takes the output along": (
+        ".github/workflows/a.yml",
+        "jobs:\n  a:\n    steps:\n      - run: npm run build\n      - run: rsync -a .next dist host:/a\n",
+        5,
+    ),
     "Render's build": ("render.yaml", "services:\n  - type: web\n    buildCommand: npm run build:2-server\n", 3),
 }
 
@@ -222,6 +228,7 @@ WORKDIR /app
 COPY --from=builder /app/node_modules ./node_modules
 COPY --from=builder /app/.next ./.next
 COPY --from=builder /app/dist ./dist
+COPY dist/ ./dist/
 EXPOSE 3000 3001
 EXPOSE 3001
 CMD node dist/server/prodServer.js

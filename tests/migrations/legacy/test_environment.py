@@ -324,17 +324,23 @@ def test_a_key_that_is_only_a_comment_of_a_removed_file_goes() -> None:
 
 
 def test_what_tells_of_a_key_is_left_to_a_person() -> None:
-    """Documents, comments, scripts that set it, arguments of a build: listed, and not edited."""
+    """Documents, comments, arguments of a build: listed, and not edited."""
     others = {
         "README.md": "# App\n\nSet NEXT_PUBLIC_WS_URL first.\n",
         "src/a.ts": "// NEXT_PUBLIC_WS_URL was here\nexport const a = 1;\n",
-        "package.json": '{\n  "scripts": {\n    "dev": "NEXT_PUBLIC_WS_URL=ws://x next dev"\n  }\n}\n',
         "deploy.yml": "run: docker build --build-arg NEXT_PUBLIC_WS_URL=ws://x .\n",
     }
     changes, found = clean({".env": _ENV, **others})
     assert set(changes) == {".env"}
     places = {(piece.file, piece.line) for piece in found.pieces if piece.action == "by-hand"}
-    assert places == {("README.md", 3), ("src/a.ts", 1), ("package.json", 3), ("deploy.yml", 1)}
+    assert places == {("README.md", 3), ("src/a.ts", 1), ("deploy.yml", 1)}
+
+
+def test_a_script_that_sets_a_key_does_not_read_it() -> None:
+    """The scripts are seen to when the key is gone."""
+    scripts = '{\n  "scripts": {\n    "dev": "cross-env NEXT_PUBLIC_WS_URL=ws://x next dev"\n  }\n}\n'
+    changes, _ = clean({".env": _ENV, "package.json": scripts})
+    assert changes == {".env": ""}
 
 
 def test_a_key_for_a_socket_that_is_still_read_is_told_of_with_the_place() -> None:
