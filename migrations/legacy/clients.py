@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from migrations.discovery.procedures import find_procedures, is_test
 from migrations.discovery.requirements import trpc_major
 from migrations.engine.edits import Edits
 from migrations.engine.outcome import FileChange
+from migrations.engine.syntax import find_all, text_of
 from migrations.legacy import sse
 from migrations.legacy.client_users import needs_of_tests, needs_of_workspace, raw_sockets
 from migrations.legacy.http_side import http_handlers
 from migrations.legacy.pieces import Found, Piece
 from migrations.legacy.subscribers import find_subscribers, goes_through
 from migrations.legacy.unused_code import is_left_empty, line_before, without_unused
-from migrations.legacy.ws_clients import files_with_marks, known_clients, socket_calls
+from migrations.legacy.ws_clients import files_with_marks, known_clients, opened_with, socket_calls, socket_options
 from migrations.transforms.http_only import HttpOnly
 from migrations.transforms.links_model import Refusal
 
@@ -26,7 +28,9 @@ if TYPE_CHECKING:
     from migrations.legacy.pieces import LegacyApp
     from migrations.legacy.subscribers import Subscriber
     from migrations.legacy.ws_clients import KnownClient, SocketCall
+    from migrations.transforms.links_model import Link
 
+_COMMENTED = re.compile(r"\b(createWSClient|wsLink)\s*(<[^()]*>)?\(")
 _MIGRATE = "chatops migrate up brings the chat's over the relay; --to-sse moves subscriptions to server-sent events"
 _OLD = (
     "tRPC 10 has no server-sent events: bring the app to tRPC 11 first (npx @trpc/upgrade); then chatops migrate up "
@@ -42,7 +46,7 @@ def clean_clients(app: LegacyApp) -> Found:
     calls = socket_calls(app.view, app.layout)
     live = tuple(call for call in calls if not is_test(call.place.file.path))
     if not calls and not app.servers:
-        return Found(_spoken_of(app))
+        return Found(tuple(_spoken_of(app, app.view)))
     known, unreadable = known_clients(app.view, app.layout)
     clients = tuple(one for one in known if not is_test(one.client.file.path))
     subscribers = find_subscribers(app.view, app.layout)
@@ -67,7 +71,7 @@ def clean_clients(app: LegacyApp) -> Found:
     ]
     kept = _unused_subscriptions(app, subscribers) if calls or app.servers else ()
     if not live:
-        return Found((*kept, *_spoken_of(app)), tuple(needs))
+        return Found((*kept, *_spoken_of(app, app.view)), tuple(needs))
     moving = [c.client for one in needed for c in goes_through(one, clients) if "ws" in c.carriers] if moves else []
     moving = list(dict.fromkeys(moving))
     staying = [] if moves else [known for one in needed for known in goes_through(one, clients)]
@@ -79,7 +83,7 @@ def clean_clients(app: LegacyApp) -> Found:
     changed = sorted({path for path in rewriting.touched if app.view.read(path) != after.read(path)})
     if not rewriting.refused and not staying:
         needs += _left(app, after)
-    pieces = [*kept, *(_piece(app, after, path, live) for path in changed), *_spoken_of(app)]
+    pieces = [*kept, *(_piece(app, after, path, live) for path in changed), *_spoken_of(app, after)]
     if needed and moves:
         pieces += sse.in_process_events(app)
     if needs:
@@ -188,16 +192,8 @@ class _Rewriting:
                     links.settle_list(array)
             except Refusal as refusal:
                 self._refuse(refusal)
-        if links.asked_http and not self.refused and not any(True for _ in http_handlers(self.view)):
-            self.refused += [
-                _need(
-                    place.file.path,
-                    place.line,
-                    "queries and mutations go over the WebSocket, and the app has no HTTP handler of tRPC",
-                    "add one (https://trpc.io/docs/server/adapters/nextjs), then run this again",
-                )
-                for place in links.asked_http
-            ]
+        if not self.refused:
+            self.refused += _lost_with_socket(self._app, self.view, links.asked_http)
         if not self.refused:
             links.finish()
             self._apply(edits)
@@ -231,6 +227,28 @@ class _Rewriting:
         self.refused.append(_need(blocked.file, line, blocked.reason, blocked.next_step))
 
 
+def _lost_with_socket(app: LegacyApp, view: AppView, links: Sequence[Link]) -> Iterator[Piece]:
+    """What queries and mutations that went over these links would miss over HTTP."""
+    has_handler = any(True for _ in http_handlers(view))
+    for link in links:
+        options = socket_options(view, app.layout, link)
+        opened = opened_with(options) if options is not None else None
+        if opened is not None:
+            yield _need(
+                opened.file.path,
+                opened.line,
+                "the WebSocket is opened with parameters, by which the server may know who asks",
+                "send them in headers of the HTTP link and read them in the HTTP handler's context, then run this again",
+            )
+        if not has_handler:
+            yield _need(
+                link.place.file.path,
+                link.place.line,
+                "queries and mutations go over the WebSocket, and the app has no HTTP handler of tRPC",
+                "add one (https://trpc.io/docs/server/adapters/nextjs), then run this again",
+            )
+
+
 def _files_of_sockets(app: LegacyApp) -> list[str]:
     """The files that make WebSocket clients, those that also make a client first: they import from the others."""
     marked = [call.place.file.path for call in socket_calls(app.view, app.layout)]
@@ -261,9 +279,17 @@ def _piece(app: LegacyApp, after: AppView, path: str, live: Sequence[SocketCall]
     return Piece(path, line, "the tRPC client's WebSocket link", "rewrite", why)
 
 
-def _spoken_of(app: LegacyApp) -> tuple[Piece, ...]:
-    """Files that hold a WebSocket client of tRPC in comments alone."""
-    return ()
+def _spoken_of(app: LegacyApp, after: AppView) -> Iterator[Piece]:
+    """What is left of WebSocket clients in comments."""
+    for file in files_with_marks(after):
+        before = app.before.read(file.path)
+        if b"@trpc/" not in file.data or is_test(file.path) or before is None:
+            continue
+        for comment in find_all(file.root, "comment"):
+            if _COMMENTED.search(text_of(comment)):
+                line = line_before(before, file.data, file.line_of(comment.start_byte))
+                yield Piece(file.path, line, "a WebSocket client that is commented out", "by-hand", "take it out")
+                break
 
 
 def _need(path: str, line: int, what: str, do: str) -> Piece:

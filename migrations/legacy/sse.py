@@ -10,13 +10,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from migrations.discovery.nodes import arguments_of
 from migrations.discovery.procedures import find_procedures
 from migrations.discovery.trpc_client import FUNCTIONS, Place, definition_of, property_of, unwrapped
 from migrations.engine.syntax import find_all, text_of
 from migrations.legacy.adapter import adapter_calls
 from migrations.legacy.http_side import http_handlers
 from migrations.legacy.pieces import Piece
+from migrations.legacy.ws_clients import address_with_parameters, socket_options
 from migrations.transforms.links_model import Link, Refusal, argument_of
 from migrations.transforms.links_text import options_of
 from migrations.transforms.links_work import Shared
@@ -168,33 +168,18 @@ class SseSplit(SubscriptionSplit):
     def _params(self, at: Place, subs: list[Link]) -> Iterator[str]:
         """`connectionParams` as the socket was given them, where the HTTP handler reads them."""
         for leaf in subs:
-            given = self._socket_options(leaf)
+            given = socket_options(self._view, self._layout, leaf)
             if given is None:
                 continue
-            url = property_of(given.node, "url")
-            if url is not None and re.search(r"[?&]\w+=|searchParams", text_of(url)):
-                raise Refusal("the WebSocket's address carries parameters of its own", Place(given.file, url), BY_HAND)
+            address = address_with_parameters(given)
+            if address is not None:
+                raise Refusal("the WebSocket's address carries parameters of its own", address, BY_HAND)
             if not self._carries_params:
                 continue
             for member in given.node.named_children:
                 if text_of(member).startswith("connectionParams"):
                     self._check_names(at, Place(given.file, member))
                     yield text_of(member)
-
-    def _socket_options(self, leaf: Link) -> Place | None:
-        """What the WebSocket client of a wsLink is made with."""
-        options = argument_of(leaf.call.node) if leaf.kind == "ws" else None
-        client = property_of(options, "client") if options is not None else None
-        if client is None:
-            return None
-        place: Place | None = Place(leaf.call.file, unwrapped(client))
-        if place is not None and place.node.type in ("identifier", "shorthand_property_identifier"):
-            place = definition_of(self._view, self._layout, place)
-        for call in find_all(place.node, "call_expression") if place is not None else ():
-            given = arguments_of(call)
-            if place is not None and given and given[0].type == "object" and property_of(given[0], "url") is not None:
-                return Place(place.file, given[0])
-        return None
 
 
 def reads_params(app: LegacyApp) -> bool:

@@ -7,11 +7,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from migrations.discovery.nodes import arguments_of
-from migrations.discovery.trpc_client import Place, TrpcClient, UnknownLinks, clients_of, definition_of, property_of
-from migrations.discovery.trpc_client import unwrapped as unwrapped_node
+from migrations.discovery.trpc_client import (
+    Place,
+    TrpcClient,
+    UnknownLinks,
+    called_function,
+    clients_of,
+    definition_of,
+    property_of,
+    unwrapped,
+)
 from migrations.engine.syntax import find_all, text_of
 from migrations.legacy.module_names import module_value
-from migrations.transforms.links_model import LinkReader
+from migrations.transforms.links_model import LinkReader, argument_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +30,7 @@ if TYPE_CHECKING:
     from migrations.transforms.links_model import Link
 
 MARKS = ("createWSClient", "wsLink")
+_PARAMETERS = re.compile(r"[?&]\w+=|searchParams")
 _TRPC = re.compile(r"@trpc/")
 
 Carrier: TypeAlias = Literal["ws", "sse", "relay", "http", "unknown"]
@@ -114,12 +123,40 @@ def carriers_of(link: Link | None) -> Iterator[Carrier]:
         yield "unknown"
 
 
+def socket_options(view: AppView, layout: Layout, link: Link) -> Place | None:
+    """What the WebSocket client of a wsLink is made with: an object literal; None where it cannot be followed."""
+    options = argument_of(link.call.node) if link.kind == "ws" else None
+    client = property_of(options, "client") if options is not None else None
+    place = Place(link.call.file, unwrapped(client)) if client is not None else None
+    if place is not None and place.node.type in ("identifier", "shorthand_property_identifier"):
+        place = definition_of(view, layout, place)
+    elif place is not None and place.node.type == "call_expression":
+        place = called_function(view, layout, place) or place
+    for call in find_all(place.node, "call_expression") if place is not None else ():
+        given = argument_of(call)
+        if place is not None and given is not None and property_of(given, "url") is not None:
+            return Place(place.file, given)
+    return None
+
+
+def address_with_parameters(options: Place) -> Place | None:
+    """The `url` that a WebSocket client is made with, where it carries parameters."""
+    url = property_of(options.node, "url")
+    return Place(options.file, url) if url is not None and _PARAMETERS.search(text_of(url)) else None
+
+
+def opened_with(options: Place) -> Place | None:
+    """What a WebSocket client tells the server when it opens: `connectionParams`, or parameters of its address."""
+    params = next((one for one in options.node.named_children if text_of(one).startswith("connectionParams")), None)
+    return Place(options.file, params) if params is not None else address_with_parameters(options)
+
+
 def addresses_of(view: AppView, layout: Layout, calls: tuple[SocketCall, ...]) -> frozenset[str]:
     """What names the server in the addresses that sockets are made with: env keys and literal addresses."""
     found: set[str] = set()
     for call in calls:
         given = arguments_of(call.place.node) if call.name == "createWSClient" else []
-        url = property_of(unwrapped_node(given[0]), "url") if given else None
+        url = property_of(unwrapped(given[0]), "url") if given else None
         if url is not None:
             found |= names_of_address(view, layout, Place(call.place.file, url))
     return frozenset(found)

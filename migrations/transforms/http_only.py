@@ -12,12 +12,16 @@ from migrations.transforms.links_model import Link, Refusal, argument_of
 from migrations.transforms.links_work import LinksWork
 
 if TYPE_CHECKING:
+    from tree_sitter import Node
+
     from migrations.discovery.layout import Layout
     from migrations.engine import AppView, Edits
     from migrations.transforms.links_sweep import FileWork
     from migrations.transforms.links_text import CommentedLink, Options
 
 BY_HAND = "give this client an HTTP link in place of wsLink by hand, then run this again"
+
+_TELLS_OF_SOCKETS = re.compile(r"\bws\b|web ?-?sockets?|\bsplit|\bsubscriptions?\b", re.IGNORECASE)
 
 
 class HttpOnly(LinksWork):
@@ -27,7 +31,7 @@ class HttpOnly(LinksWork):
 
     def __init__(self, view: AppView, layout: Layout, edits: Edits) -> None:
         super().__init__(view, layout, edits)
-        self.asked_http: list[Place] = []
+        self.asked_http: list[Link] = []
         self._replaced: tuple[str, int, int] | None = None
 
     def settle_list(self, array: Place) -> None:
@@ -170,8 +174,22 @@ class HttpOnly(LinksWork):
         work = self._work(place.file)
         node = place.node
         base = work.base_of(node) if "\n" in text else work.file.indentation_of(node.start_byte)
+        self._take_comment_above(work, node)
         before = node.start_byte - work.file.line_start(node.start_byte) - len(base.encode())
         work.put(node, work.look.fitted(work.look.rebased(text, base), base, max(before, 0)))
+
+    def _take_comment_above(self, work: FileWork, node: Node) -> None:
+        """Take out the comment right above a link of a list that tells of the WebSocket."""
+        above = node.prev_named_sibling
+        is_listed = node.parent is not None and node.parent.type == "array"
+        if not is_listed or above is None or above.type != "comment" or above.end_point.row != node.start_point.row - 1:
+            return
+        start, end = work.file.line_start(above.start_byte), work.file.line_end(above.end_byte - 1)
+        is_alone = work.file.data[start:end].strip() == text_of(above).encode()
+        is_first = above.prev_sibling is not None and above.prev_sibling.type != "comment"
+        tells = _TELLS_OF_SOCKETS.search(text_of(above)) and not re.search(r"[;{}=]", text_of(above))
+        if is_alone and is_first and tells:
+            work.edit.replace(start, end, "")
 
     def _browser_url(self, at: Place, url: Place) -> str:
         if self._names_a_machine(url, 2):
@@ -186,7 +204,7 @@ class HttpOnly(LinksWork):
             super()._take_comment(work, commented)
 
     def _ask_http(self, link: Link) -> None:
-        self.asked_http += [leaf.place for leaf in self._ws_of(link)]
+        self.asked_http += self._ws_of(link)
 
     def _is_ws(self, link: Link) -> bool:
         return all(leaf.kind == "ws" for leaf in link.leaves())
