@@ -246,6 +246,7 @@ def _point(engine: Engine, place: Target, url: str, secret: str, *, vercel: bool
     """Vercel first: that is where a fault is likelier, and the app's files then still say what they said."""
     from cli.pointing import pointing_changes
     from cli.vercel import instructions, set_variables
+    from migrations.mode import current_mode
     from relay_server.client.address import relay_address
     from relay_server.deploy.pipeline import Pointed
 
@@ -258,6 +259,8 @@ def _point(engine: Engine, place: Target, url: str, secret: str, *, vercel: bool
     if vercel or (report.files and place.remote and not relay_address(url).is_loopback):
         lines = instructions(variables)
         todo = [f"Vercel has the variables; {lines[-1]}"] if vercel else [f"for Vercel: {line}" for line in lines]
+    if current_mode(engine.view()) != "streaming":
+        todo.append("the chat still answers in one piece: chatops mode streaming switches it over")
     detail = ", ".join(report.files) if report.files else "it was pointed there already"
     return Pointed(detail, (*report.notes, *notes, *todo))
 

@@ -20,9 +20,10 @@ _REASON_SHOWN = 100
 
 
 def show_step(step: Step) -> None:
-    """One line on stderr."""
+    """One line on stderr; why one failed is told by the error, which comes at once."""
     time = "" if step.ms is None else f"{step.ms / 1000:.1f} s"
-    note(f"{_MARKS[step.ok]}  {step.name:<11}  {time:>7}  {escape_controls(step.detail)}", style=_STYLES[step.ok])
+    detail = "" if step.ok is False else f"  {escape_controls(step.detail)}"
+    note(f"{_MARKS[step.ok]}  {step.name:<11}  {time:>7}{detail}", style=_STYLES[step.ok])
 
 
 def show_report(report: DeployReport, *, json: bool) -> None:

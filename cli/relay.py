@@ -122,6 +122,7 @@ def status(port: BackgroundPort = None, app: App = Path(), json: Json = False) -
         return
     since = relay.since.astimezone().isoformat(sep=" ", timespec="seconds")
     result(f"relay on {relay.url}, process {relay.pid}, build {relay.build}, since {since}")
+    result(f"for {relay.app}")
     result(f"log: {relay.log}")
 
 

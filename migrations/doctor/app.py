@@ -80,7 +80,8 @@ def check_migrations(situation: Situation) -> Finding:
         next_step = getattr(step.outcome, "next_step", "") or "chatops plan"
         return bad(f"migration {step.number} ({step.title}) is blocked: {step.reason}", next_step)
     if plan.pending:
-        said = f"{len(plan.pending)} of {len(plan.steps)} are not applied"
+        number = len(plan.pending)
+        said = "1 migration is pending" if number == 1 else f"{number} migrations are pending"
         if current_mode(situation.view) == "streaming":
             mend = "chatops migrate up, or chatops mode send-message until then"
             return bad(f"the mode is streaming, and {said}", mend)

@@ -18,6 +18,7 @@ from migrations.engine import Blocked, Edits, FileChange
 from migrations.engine.syntax import text_of
 from migrations.m2_relay import CONFIG as PARTYKIT_CONFIG
 from migrations.m2_relay import own_config as partykit_config
+from migrations.m6_own_account import own_worker
 from relay_server.deploy.partykit_sign_in import find_sign_in
 
 if TYPE_CHECKING:
@@ -34,8 +35,6 @@ _DEFAULT_S = 300
 _WITHOUT_FLUID = "10 or 15"
 # A reply of a model that thinks first takes that long.
 _ENOUGH_S = 60
-# In the order in which wrangler looks.
-_WRANGLER_CONFIGS = ("wrangler.json", "wrangler.jsonc", "wrangler.toml")
 _CLOUDFLARE_KEYS = ("CLOUDFLARE_ACCOUNT_ID", "CLOUDFLARE_API_TOKEN")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
@@ -71,7 +70,7 @@ def check_compatibility_date(situation: Situation) -> Finding:
     """The platform's behaviour is pinned, to a day that has come: else a deploy changes it without an edit."""
     view = situation.view
     if situation.target == "cloudflare":
-        key, (path, settings) = "compatibility_date", _wrangler_config(view)
+        key, (path, settings) = "compatibility_date", own_worker(view) or ("", {})
     elif situation.target == "partykit":
         key, (path, settings) = "compatibilityDate", partykit_config(view) or ("", {})
     else:
@@ -168,13 +167,6 @@ def _wrangler_folders(environment: Any) -> Iterator[Any]:
     yield home / ".wrangler"
     usual = home / "Library" / "Preferences" if sys.platform == "darwin" else home / ".config"
     yield Path(environment.get("XDG_CONFIG_HOME") or usual) / ".wrangler"
-
-
-def _wrangler_config(view: AppView) -> tuple[str, Any]:
-    path = next((path for path in _WRANGLER_CONFIGS if view.exists(path)), "")
-    if path.endswith(".toml"):
-        return path, view.toml(path)
-    return path, view.json(path) if path else {}
 
 
 def _our_date() -> str:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from migrations.doctor.findings import Finding, bad, check, good, unknown
 from migrations.doctor.versions import engines_of, installed_version, read_version, satisfies
 from migrations.engine import detect_package_manager, git
-from relay_server.process import NotRun, run
 from relay_server.errors import UsageError
+from relay_server.process import NotRun, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from relay_server.deploy.history import Deployment
 
 _START = f"docker compose --file {FOLDER}/compose.yaml up --build --detach"
+_AFTERWARDS = (
+    f"when it runs: give the app the RELAY_SECRET of {FOLDER}/{ENV_FILE}, look with chatops health URL, and point the "
+    "app at it with chatops mode streaming --relay URL",
+)
 _GIT_S = 20.0
 _PLAIN = re.compile(r"[\w./:@%+,~-]+", re.ASCII)
 
@@ -77,7 +81,7 @@ class DockerTarget:
         changes, kept = self._changes(request)
         self._write(request, changes)
         _write_env(request)
-        return Uploaded("", f"written to {FOLDER}/{_kept(kept)}; start it: {_START}")
+        return Uploaded("", f"written to {FOLDER}/{_kept(kept)}; start it: {_START}", notes=_AFTERWARDS)
 
     def way_back(self, app: Path, name: str, preview: str) -> Deployment:
         """There is none: nothing runs, and git has the files of before."""

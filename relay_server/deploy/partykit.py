@@ -60,12 +60,13 @@ class PartyKit:
         cli, _ = self._look(request)
         try:
             sign_in = find_sign_in(self._environment)
-            who = f"signed in as {sign_in.login} by {sign_in.source}"
+            who = [f"signed in as {sign_in.login} by {sign_in.source}"]
         except Denied as missing:
-            who = f"not possible yet: {missing.message}; {missing.next_step}"
+            who = [f"not possible yet: {missing.message}", f"  {missing.next_step}"]
         what = f"the bundle of {_main(request)}" if to is None else f"what was kept of the build {to.build}"
         return [
-            f"{cli.shown}; {who}; to {api()}",
+            f"{cli.shown}; to {api()}",
+            *who,
             f"printf %s '***' | partykit {' '.join(self._env_arguments(request))}",
             f"partykit {' '.join(self._deploy_arguments(request))}",
             f"sent: {what}, RELAY_BUILD={request.build}; nothing of the app's .env",

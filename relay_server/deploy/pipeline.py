@@ -206,6 +206,7 @@ class _Run:
 
             uploaded, tries = retried(send, self.settings.retry, self._tell)
             self._uploaded = uploaded
+            self.report.notes += uploaded.notes
             self.report.url = self.settings.url or uploaded.url
             again = f" (try {tries})" if tries > 1 else ""
             done(f"{uploaded.detail or uploaded.url}{again}")

@@ -41,13 +41,14 @@ class Uploaded:
     """Where the relay is from now on ("": nothing runs yet), and what the platform said about it in one line.
 
     For a later `rollback` are kept: `version`, the platform's own handle of it, as `Deployment.version`; and the files
-    `sent`, in `History.kept_upload`.
+    `sent`, in `History.kept_upload`. `notes` are what is left to a person.
     """
 
     url: str
     detail: str = ""
     version: str = ""
     sent: Mapping[Path, bytes] = field(repr=False, default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 class Passing(ChatopsError):

@@ -102,7 +102,7 @@ def test_json_list_and_rollback(world: Deploying) -> None:
     assert list(failed.json) == ["ok", "target", "url", "build", "steps", "pointed", "notes", "error"]
     assert [step["ok"] for step in failed.json["steps"]] == [True] * 5 + [False, None, None]
     would = deploy(world, "--rollback", "--dry-run").lines
-    assert f"sent: what was kept of the build {first['build']}, RELAY_BUILD={first['build']}" in would[3]
+    assert f"sent: what was kept of the build {first['build']}, RELAY_BUILD={first['build']}" in would[4]
     back = deploy(world, "--rollback", "--json").json
     assert back["build"] == first["build"]
     listed = deploy(world, "--list", "--json").json["deployments"]

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
+ONE_PIECE = "the chat still answers in one piece: chatops mode streaming switches it over"
+
 
 @pytest.fixture
 def app(tmp_path: Path) -> Path:
@@ -70,7 +72,7 @@ def test_a_file_that_is_made_for_the_secret_is_its_owners_alone(app: Path, chato
     ended = chatops("deploy", "--app", str(app), "--target", "local", "--json", RELAY_SECRET=SECRET)
     assert f"RELAY_SECRET={SECRET}\n" in (app / ".env.local").read_text()
     assert stat.S_IMODE((app / ".env.local").stat().st_mode) == 0o600
-    assert ended.json["notes"] == []
+    assert ended.json["notes"] == [ONE_PIECE]
 
 
 @pytest.mark.parametrize(
@@ -83,7 +85,15 @@ def test_a_file_that_is_there_keeps_its_mode_and_who_can_read_it_is_told(
     (app / ".env").chmod(mode)
     ended = chatops("deploy", "--app", str(app), "--target", "local", "--json", RELAY_SECRET=SECRET)
     assert stat.S_IMODE((app / ".env").stat().st_mode) == mode
-    assert ended.json["notes"] == notes
+    assert ended.json["notes"] == [*notes, ONE_PIECE]
+
+
+def test_an_app_that_streams_is_not_told_how_to(app: Path, chatops: Chatops) -> None:
+    with (app / ".env").open("a") as env:
+        env.write("NEXT_PUBLIC_CHAT_MODE=streaming\n")
+    (app / ".env").chmod(0o600)
+    ended = chatops("deploy", "--app", str(app), "--target", "local", "--json", RELAY_SECRET=SECRET)
+    assert ended.json["notes"] == []
 
 
 def test_production_is_not_sent_to_a_relay_on_this_machine(app: Path, port: int, chatops: Chatops) -> None:

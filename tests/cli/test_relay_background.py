@@ -39,7 +39,7 @@ def test_status_shows_one_that_runs(port: int, chatops: Chatops) -> None:
     shown = chatops("relay", "status")
     assert shown.code == 0
     assert shown.lines[0].startswith(f"relay on {relay.url}, process {relay.pid}, build build-1, since ")
-    assert shown.lines[1] == f"log: {relay.log}"
+    assert shown.lines[1:] == ["for /app", f"log: {relay.log}"]
     assert chatops("relay", "status", "--json").json == {
         "ok": True,
         "running": True,

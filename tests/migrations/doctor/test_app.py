@@ -50,7 +50,7 @@ def test_migrations_that_are_pending_stop_only_a_chat_that_shall_stream() -> Non
     assert (waiting.ok, waiting.mend) == (None, "chatops migrate up")
     early = check_migrations(situation(STREAMING, planned=True))
     assert early.ok is False
-    assert early.detail.startswith("the mode is streaming, and 5 of ")
+    assert early.detail.startswith("the mode is streaming, and 5 migrations are pending")
 
 
 def test_a_blocked_migration_is_told_with_its_place() -> None:

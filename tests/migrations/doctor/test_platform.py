@@ -99,6 +99,9 @@ def test_targets_without_a_sign_in(tmp_path: Path) -> None:
 # --- compatibility date
 
 
+MAIN = '"main": "cloudflare/server.ts"'
+
+
 def partykit(**settings: str) -> Situation:
     return situation({"partykit.json": json.dumps({"name": "x", "main": "party/server.ts", **settings}) + "\n"})
 
@@ -130,11 +133,12 @@ def test_a_date_that_is_missing_wrong_or_to_come_is_pinned_by_the_fix(settings: 
 @pytest.mark.parametrize(
     ("files", "ok"),
     [
-        ({"wrangler.jsonc": '{\n  // pinned\n  "compatibility_date": "2026-10-01",\n}\n'}, True),
-        ({"wrangler.toml": 'compatibility_date = "2026-10-01"\n'}, True),
-        ({"wrangler.toml": "compatibility_date = 2026-10-01\n"}, True),
-        ({"wrangler.json": "{}"}, False),
+        ({"wrangler.jsonc": f'{{\n  // pinned\n  {MAIN}, "compatibility_date": "2026-10-01",\n}}\n'}, True),
+        ({"wrangler.toml": 'main = "cloudflare/server.ts"\ncompatibility_date = "2026-10-01"\n'}, True),
+        ({"wrangler.toml": 'main = "cloudflare/server.ts"\ncompatibility_date = 2026-10-01\n'}, True),
+        ({"wrangler.json": f"{{{MAIN}}}"}, False),
         ({"wrangler.json": "{"}, False),
+        ({"wrangler.json": '{"main": "src/another-worker.ts"}'}, None),
         ({}, None),
     ],
 )

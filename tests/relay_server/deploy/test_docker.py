@@ -70,7 +70,9 @@ def written(app: Path) -> dict[str, bytes]:
 
 
 def test_it_writes_its_files_and_says_how_to_start(app: Path) -> None:
-    detail = deploy(app)
+    report = run_pipeline(DockerTarget(), request_for(app), DeploySettings(), point="nothing runs")
+    assert report.notes[0].startswith("when it runs: give the app the RELAY_SECRET of relay/relay.env")
+    detail = report.steps[3].detail
     assert set(written(app)) == NAMES | {WHEEL, "relay.env"}
     assert detail.endswith("docker compose --file relay/compose.yaml up --build --detach")
 
