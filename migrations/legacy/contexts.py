@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from migrations.discovery.nodes import is_within
 from migrations.discovery.procedures import is_test
 from migrations.engine.edits import Edits
 from migrations.engine.syntax import find_all, text_of
+from migrations.legacy.narrowed_unions import narrow_union
 from migrations.legacy.pieces import Found, Piece
 from migrations.legacy.removed_code import Removal, declared_name
 from migrations.legacy.socket_data import moves_to_sse, socket_data
@@ -72,7 +74,12 @@ class _Context:
             return
         edit = edits.source(self._file.path)
         for union in unions:
-            self._narrow(union, edit)
+            if any(is_within(union, outer) and union != outer for outer in unions):
+                why = "write this type out by hand without the sockets, then run this again"
+                what = "a context type for WebSocket connections inside another"
+                self.needs.append(self._piece(self._line(union), what, "keep", why))
+            else:
+                self._narrow(union, edit)
         for statement in functions:
             self._drop(statement)
         if not self._gone:
@@ -105,20 +112,7 @@ class _Context:
         self._gone += gone
         for member in gone:
             self._removal.span(member.start_byte, member.end_byte)
-        start = union.start_byte
-        if len(kept) == 1:
-            text = _unwrapped(kept[0])
-            before = union.prev_sibling
-            if (
-                before is not None
-                and before.type in (":", "=", "?:")
-                and b"\n" in self._file.data[before.end_byte : start]
-            ):
-                start, text = before.end_byte, f" {text}"
-            edit.replace(start, union.end_byte, text)
-        else:
-            for member in gone:
-                self._cut(union, member, edit)
+        narrow_union(edit, union, gone)
         line = self._line(gone[0])
         what = "a context type for WebSocket connections"
         self.pieces.append(self._piece(line, what, "rewrite", "no server gives any"))
@@ -127,21 +121,6 @@ class _Context:
             what = "a type guard that tells requests from WebSocket connections"
             why = "take it out with what is done for connections, then run this again"
             self.needs.append(self._piece(self._line(guard), what, "keep", why))
-
-    def _cut(self, union: Node, member: Node, edit: FileEdit) -> None:
-        """Take one of several members out, with the bar that belongs to it."""
-        bars = [node for node in find_bars(union) if node.end_byte <= member.start_byte]
-        if bars and bars[-1].start_byte > union.start_byte:
-            start = len(self._file.data[: bars[-1].start_byte].rstrip())
-            edit.replace(start, member.end_byte, "")
-        else:  # the first one
-            after = next(node for node in find_bars(union) if node.start_byte >= member.end_byte)
-            start = bars[-1].start_byte if bars else member.start_byte
-            behind = after.start_byte if bars else after.end_byte
-            data = self._file.data
-            while not bars and data[behind : behind + 1] in (b" ", b"\t", b"\n", b"\r"):
-                behind += 1
-            edit.replace(start, behind, "")
 
     # --- functions that only a socket's connection could call
 
@@ -241,17 +220,6 @@ class _Context:
         return Piece(self._file.path, line, what, action, why)  # type: ignore[arg-type]
 
 
-def find_bars(union: Node) -> list[Node]:
-    """The bars between, and before, the members of a union, in their order."""
-    found: list[Node] = []
-    for child in union.children:
-        if child.type == "|":
-            found.append(child)
-        elif child.type == "union_type":
-            found += find_bars(child)
-    return sorted(found, key=lambda node: node.start_byte)
-
-
 def _type_guard(union: Node) -> Node | None:
     """The `x is A` of the function of whose parameter a union is the type."""
     node: Node | None = union
@@ -259,11 +227,6 @@ def _type_guard(union: Node) -> Node | None:
         node = node.parent
     returned = node.child_by_field_name("return_type") if node is not None else None
     return returned if returned is not None and b" is " in (returned.text or b"") else None
-
-
-def _unwrapped(node: Node) -> str:
-    inner = [child for child in node.named_children if child.type != "comment"]
-    return text_of(inner[0]) if node.type == "parenthesized_type" and len(inner) == 1 else text_of(node)
 
 
 def _literal_types(node: Node) -> Iterator[Node]:

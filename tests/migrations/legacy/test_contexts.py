@@ -114,7 +114,29 @@ CHANGES = {
     "on lines of their own": (
         f"{NEXT_TYPE}{NODE_TYPES}export const createContext = async (\n  opts:\n    | CreateNextContextOptions\n"
         "    | NodeHTTPCreateContextFnOptions<IncomingMessage, ws>,\n) => opts;\n",
-        f"{NEXT_TYPE}export const createContext = async (\n  opts: CreateNextContextOptions,\n) => opts;\n",
+        f"{NEXT_TYPE}export const createContext = async (opts: CreateNextContextOptions) => opts;\n",
+    ),
+    "too long for one line": (
+        f"{NEXT_TYPE}{WSS_TYPE}export const createContextOfEveryRequestThatComes = async (\n"
+        "  options: CreateNextContextOptions | CreateWSSContextFnOptions,\n) => options;\n",
+        f"{NEXT_TYPE}export const createContextOfEveryRequestThatComes = async (\n"
+        "  options: CreateNextContextOptions,\n) => options;\n",
+    ),
+    "a comment in the list": (
+        f"{NEXT_TYPE}{WSS_TYPE}export const make = (\n  // of either kind\n"
+        "  o: CreateNextContextOptions | CreateWSSContextFnOptions,\n) => o;\n",
+        f"{NEXT_TYPE}export const make = (\n  // of either kind\n  o: CreateNextContextOptions,\n) => o;\n",
+    ),
+    "of several parameters": (
+        f"{NEXT_TYPE}{WSS_TYPE}export const make = (\n  a: number,\n"
+        "  o: CreateNextContextOptions | CreateWSSContextFnOptions,\n) => o;\n",
+        f"{NEXT_TYPE}export const make = (\n  a: number,\n  o: CreateNextContextOptions,\n) => o;\n",
+    ),
+    "one of many that are too long for a line": (
+        f"{NEXT_TYPE}{WSS_TYPE}export type Options =\n  | CreateNextContextOptions\n  | CreateWSSContextFnOptions\n"
+        "  | { headers: Headers; session: string | null; request: Request };\n",
+        f"{NEXT_TYPE}export type Options =\n  | CreateNextContextOptions\n"
+        "  | { headers: Headers; session: string | null; request: Request };\n",
     ),
     "a parameter taken apart": (
         f"{NEXT_TYPE}{NODE_TYPES}export const createContext = ({{\n  req,\n}}:\n  | CreateNextContextOptions\n"
@@ -162,18 +184,18 @@ CHANGES = {
     "one of three, the first, on lines": (
         f"{NEXT_TYPE}{WSS_TYPE}export type Options =\n"
         f"  | CreateWSSContextFnOptions\n  | CreateNextContextOptions\n  | null;\n",
-        f"{NEXT_TYPE}export type Options =\n  | CreateNextContextOptions\n  | null;\n",
+        f"{NEXT_TYPE}export type Options = CreateNextContextOptions | null;\n",
     ),
     "one of three, the last, on lines": (
         f"{NEXT_TYPE}{WSS_TYPE}export type Options =\n"
         f"  | CreateNextContextOptions\n  | null\n  | CreateWSSContextFnOptions;\n",
-        f"{NEXT_TYPE}export type Options =\n  | CreateNextContextOptions\n  | null;\n",
+        f"{NEXT_TYPE}export type Options = CreateNextContextOptions | null;\n",
     ),
     "a type with more to it": (
         f"{NEXT_TYPE}{WSS_TYPE}export const make = (\n"
         '  o: (CreateNextContextOptions & { type: "api" }) | (CreateWSSContextFnOptions & { type: "api" }),\n'
         ') => o.type;\n',
-        f'{NEXT_TYPE}export const make = (\n  o: CreateNextContextOptions & {{ type: "api" }},\n) => o.type;\n',
+        f'{NEXT_TYPE}export const make = (o: CreateNextContextOptions & {{ type: "api" }}) => o.type;\n',
     ),
     "an alias for it, which goes too": (
         f"{NEXT_TYPE}{NODE_TYPES}\ntype Socket = NodeHTTPCreateContextFnOptions<IncomingMessage, ws>;\n\n"
@@ -276,6 +298,16 @@ def test_a_type_guard_between_the_two_needs_both() -> None:
         '): opts is CreateNextContextOptions {\n  return "getHeaders" in opts.res;\n}\n'
     )
     assert [(need.line, need.action) for need in cleaned(before).needs] == [(5, "keep")]
+
+
+def test_one_kind_inside_another_is_left_to_a_person() -> None:
+    before = (
+        f'{NODE_TYPES}import type {{ ServerResponse }} from "http";\n{WSS_TYPE}'
+        "export const make = (\n"
+        "  o: CreateWSSContextFnOptions | NodeHTTPCreateContextFnOptions<IncomingMessage, ServerResponse | ws>,\n"
+        ") => o;\n"
+    )
+    assert [(need.line, need.action) for need in cleaned(before).needs] == [(7, "keep")]
 
 
 def test_what_cannot_be_read_is_needed() -> None:
