@@ -224,6 +224,51 @@ export function Pulse() {
         needs=(("src/app/_components/pulse.tsx", "new WebSocket("),),
     ),
     Case(
+        "a WebSocket of the browser's own to the server's port",
+        {
+            **T3,
+            "src/lib/pulse.ts": 'export const pulse = () => new WebSocket("ws://localhost:3001/?pulse");\n',
+        },
+        needs=(("src/lib/pulse.ts", "new WebSocket("),),
+    ),
+    Case(
+        "a WebSocket of another library to the same address",
+        {
+            **T3,
+            "src/lib/pulse.ts": """\
+import ReconnectingWebSocket from "reconnecting-websocket";
+
+import { env } from "~/env";
+
+export const pulse = () => new ReconnectingWebSocket(env.NEXT_PUBLIC_WS_URL);
+""",
+        },
+        needs=(("src/lib/pulse.ts", "new ReconnectingWebSocket("),),
+    ),
+    Case(
+        "a subscription by the name of its procedure",
+        {
+            **T3,
+            "src/lib/listen.ts": """\
+import { createTRPCUntypedClient, createWSClient, wsLink } from "@trpc/client";
+import SuperJSON from "superjson";
+
+const client = createTRPCUntypedClient({
+  links: [
+    wsLink({
+      client: createWSClient({ url: "ws://localhost:3001" }),
+      transformer: SuperJSON,
+    }),
+  ],
+});
+
+export const listen = (onData: (text: unknown) => void) =>
+  client.subscription("chat.onMessage", undefined, { onData });
+""",
+        },
+        needs=(("src/lib/listen.ts", "client.subscription("),),
+    ),
+    Case(
         "the socket is used beside the link",
         {
             **T3,
@@ -323,6 +368,29 @@ _UNREADABLE_CLIENTS = (
                 STARTER_CLIENT,
                 ("url: `${APP_URL}/api/trpc`", "url: `${process.env.INTERNAL_URL}/api/trpc`"),
                 ("const { APP_URL, WS_URL }", "const { WS_URL }"),
+            ),
+        },
+        needs=(("src/utils/trpc.ts", "return wsLink("),),
+    ),
+    Case(
+        "an HTTP link whose address is in the server's runtime config",
+        {
+            **STARTER,
+            "src/utils/trpc.ts": swap(
+                STARTER_CLIENT,
+                ("const { publicRuntimeConfig }", "const { publicRuntimeConfig, serverRuntimeConfig }"),
+                (
+                    "const { APP_URL, WS_URL } = publicRuntimeConfig;",
+                    "const { WS_URL } = publicRuntimeConfig;\nconst { APP_URL } = serverRuntimeConfig;",
+                ),
+            ),
+            "next.config.js": swap(
+                STARTER["next.config.js"],
+                ("    APP_URL: process.env.APP_URL,\n", ""),
+                (
+                    "  publicRuntimeConfig",
+                    "  serverRuntimeConfig: {\n    APP_URL: process.env.APP_URL,\n  },\n  publicRuntimeConfig",
+                ),
             ),
         },
         needs=(("src/utils/trpc.ts", "return wsLink("),),

@@ -247,6 +247,7 @@ _ESLINTRC = """\
   }
 }
 """
+_MAIN = ('  "private": true,\n', '  "private": true,\n  "main": "dist/server/prodServer.js",\n')
 _WORKER = "setInterval(() => console.log('working'), 1000);\n"
 _TSUP = """\
 import { defineConfig } from "tsup";
@@ -300,6 +301,13 @@ _BUILDS = (
         },
         {path.replace("tsconfig.server.json", "server.tsconfig.json"): text for path, text in STARTER_AFTER.items()},
         (("server.tsconfig.json", "remove"),),
+    ),
+    # Some hosts run what `main` names, and nothing but its owner knows what else could stand there.
+    Case(
+        "the package's main file",
+        {**STARTER, _PACKAGE: swap(STARTER[_PACKAGE], _MAIN)},
+        {**STARTER_AFTER, _PACKAGE: swap(STARTER_PACKAGE_AFTER, _MAIN)},
+        (*_SHORTER, (_PACKAGE, "by-hand")),
     ),
     t3_case(
         "a tsconfig that leaves the server out",
