@@ -238,7 +238,7 @@ def _lost_with_socket(app: LegacyApp, view: AppView, links: Sequence[Link]) -> I
                 opened.file.path,
                 opened.line,
                 "the WebSocket is opened with parameters, by which the server may know who asks",
-                "send them in headers of the HTTP link and read them in the HTTP handler's context, then run this again",
+                "send them as headers of the HTTP link and read them in its handler's context, then run this again",
             )
         if not has_handler:
             yield _need(

@@ -7,6 +7,8 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from migrations.discovery.imports import ImportChanges
+from migrations.discovery.nodes import key_name
+from migrations.discovery.trpc_client import declaration_of
 from migrations.engine.edits import Edits
 from migrations.engine.syntax import find_all, text_of
 from migrations.legacy.references import importers_of
@@ -37,7 +39,7 @@ def without_unused(view: AppView, layout: Layout, before: SourceFile) -> AppView
             return view
         edits = Edits(view)
         work = FileWork(file, edits.source(file.path), ImportChanges(file), Look.of(file, view))
-        Sweep(view, layout, work, states=True).run([*_lost(file, before), *_sockets(file)])
+        Sweep(view, layout, work, states=True).run([*_sockets(file), *_lost(file, before)])
         if not work.removed:  # imports go in a round of their own, once all that could use them has gone
             work.imports.apply(work.edit)
         changes = edits.changes()
@@ -65,16 +67,23 @@ def line_before(before: bytes, after: bytes, line: int) -> int:
 
 
 def _lost(file: SourceFile, before: SourceFile) -> Iterator[Node]:
-    """The declared and imported names that the file uses less often than it did."""
-    counts = [Counter(text_of(node) for node in find_all(one.root, *_NAMES)) for one in (before, file)]
-    lost = set(counts[0] - counts[1])
+    """The names, where they are declared or imported, that the file uses less often than it did."""
+    lost = set(_uses(before) - _uses(file))
     for node in find_all(file.root, "variable_declarator", "function_declaration", "import_statement"):
-        if node.type == "import_statement":
-            yield from (name for name in find_all(node, "identifier") if text_of(name) in lost)
-            continue
-        field = node.child_by_field_name("name")
-        kinds = ("identifier", "shorthand_property_identifier_pattern")
-        yield from (name for name in find_all(field, *kinds) if text_of(name) in lost) if field is not None else ()
+        declared = "" if node.type == "import_statement" else text_of(node)
+        field = node if node.type == "import_statement" else node.child_by_field_name("name")
+        for name in find_all(field, *_NAMES, "shorthand_property_identifier_pattern") if field is not None else ():
+            if (text_of(name), declared) in lost:
+                yield name
+
+
+def _uses(file: SourceFile) -> Counter[tuple[str, str]]:
+    """How often each name stands in a file; names that are declared anew inside functions are told apart."""
+    found: Counter[tuple[str, str]] = Counter()
+    for node in find_all(file.root, *_NAMES):
+        declared = declaration_of(node, text_of(node))
+        found[text_of(node), text_of(declared) if declared is not None else ""] += 1
+    return found
 
 
 def _sockets(file: SourceFile) -> Iterator[Node]:
@@ -88,7 +97,8 @@ def _sockets(file: SourceFile) -> Iterator[Node]:
                 left = node.child_by_field_name("left")
                 if left is not None and left.type == "identifier":
                     yield left
-            node = node.parent
+            # What is made inside of links is the links' own.
+            node = node.parent if node.type != "pair" or key_name(node) not in ("client", "links") else None
         name = node.child_by_field_name("name") if node is not None else None
         if name is not None:
             yield from find_all(name, "identifier", "shorthand_property_identifier_pattern")

@@ -191,6 +191,9 @@ class HttpOnly(LinksWork):
         if is_alone and is_first and tells:
             work.edit.replace(start, end, "")
 
+    def _is_of_the_request(self, options: Options) -> bool:
+        return super()._is_of_the_request(options) or not _minds_no_request(options)
+
     def _browser_url(self, at: Place, url: Place) -> str:
         if self._names_a_machine(url, 2):
             raise Refusal(

@@ -65,7 +65,8 @@ class Sweep:
     def run(self, names: Iterable[Node] = ()) -> None:
         """Remove what the code that is gone was the last to use, and what nothing uses of `names`."""
         written = set(re.findall(r"[\w$]+", " ".join(self._work.written)))
-        todo = [*self._names_within(self._work.removed), *names]
+        seeds = list(names)
+        todo = [*self._names_within(self._work.removed), *seeds]
         unused_imports = set()
         done: set[tuple[int, str]] = set()
         while todo:
@@ -81,7 +82,7 @@ class Sweep:
                 if len(self._work.removed) > before:
                     # What is gone now may have been the last to use something that was looked at before.
                     done.add((declared.start_byte, name))
-                    todo = list(self._names_within(self._work.removed))
+                    todo = [*self._names_within(self._work.removed), *seeds]
             elif find_import(self._file, name) and all(self._is_removed(use) for use in self._uses(name, None)):
                 unused_imports.add(name)
         self._work.imports.remove(*sorted(unused_imports))
@@ -227,14 +228,9 @@ class Sweep:
         return start
 
     def _delete_lines(self) -> None:
-        merged: list[list[int]] = []
-        for start, end in sorted(self._lines):
-            if merged and start <= merged[-1][1]:
-                merged[-1][1] = max(end, merged[-1][1])
-            else:
-                merged.append([start, end])
         data = self._file.data
-        for start, end in merged:
+        spans: list[tuple[int, int]] = []
+        for start, end in _merged(self._lines):
             above = data[self._file.line_start(start - 1) : start].strip() if start else b""
             follower = data[end : self._file.line_end(end)] if end < len(data) else b"x"
             if (not above or above.endswith((b"{", b"("))) and not follower.strip():
@@ -243,7 +239,20 @@ class Sweep:
                 start = self._file.line_start(start - 1) if start else start
             if end == len(data) and not data.endswith(b"\n"):
                 start = len(data[:start].rstrip(b"\r\n"))
+            spans.append((start, end))
+        for start, end in _merged(spans):
             self._work.edit.replace(start, end, "")
+
+
+def _merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Spans in their order, those that touch made one."""
+    merged: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return merged
 
 
 def _is_declared_name(node: Node) -> bool:
