@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from migrations.engine.memo import Memo
+from migrations.engine.packages import is_lock_file
 from migrations.legacy.command_line import parse_line, quoted
 from migrations.legacy.env_lines import env_files
 from migrations.legacy.lost_words import changed_sources, lost_socket_ports
@@ -32,8 +33,9 @@ _INITS = re.compile(
 )
 _WORD = re.compile(r"[\w@./:+\[\]\\-]+")
 _EXECS = {"npm": "npx next", "pnpm": "pnpm exec next", "yarn": "yarn next", "bun": "bunx next"}
+_SET = re.compile(r"""(?<![\w-])(?P<name>[A-Za-z_]\w*)=(?:"[^"]*"|'[^']*'|[^\s"']+)""")
+_TOLD = frozenset({"NODE_ENV", "PORT"})
 _OWN_PORT = re.compile(r"""(?<![\w-])(?:PORT["']?\s*[=: ]\s*["']?(\d{2,5})\b|(?:-p|--port)[ =](\d{2,5})\b)""")
-_SETTING = (".toml", ".yml", ".yaml")
 _NOT_PORTS = frozenset({80, 443, 3000, 5432, 6379, 27017, 3306})
 
 
@@ -66,6 +68,10 @@ class Handled:
     def rewrite(self, line: int, what: str, why: str) -> None:
         self.pieces.append((line, what, "rewrite", why))
 
+    def becomes(self, line: int, what: str, command: str) -> None:
+        """A command that is written anew; values that it sets may be secrets and are not told."""
+        self.rewrite(line, what, f"becomes `{_SET.sub(_masked, command)}`")
+
     def by_hand(self, line: int, what: str, how: str) -> None:
         self.pieces.append((line, what, "by-hand", how))
 
@@ -95,7 +101,7 @@ class DeployedCommands(Memo):
     def _ports_of_the_app(self) -> set[int]:
         """The ports that the app itself is told to listen on."""
         view = self.app.view
-        paths = {*env_files(view), *(path for path in view.paths if is_dockerfile(path) or path.endswith(_SETTING))}
+        paths = {*env_files(view), *(path for path in view.paths if is_dockerfile(path) or _is_setting(path))}
         texts = ["\n".join(scripts_of(view).values())]
         texts += [(view.read(path) or b"").decode(errors="replace") for path in paths]
         return {int(one or other) for text in texts for one, other in _OWN_PORT.findall(text)}
@@ -184,6 +190,14 @@ class DeployedCommands(Memo):
             if source is not None:
                 return source
         return None
+
+
+def _is_setting(path: str) -> bool:
+    return path.endswith((".toml", ".yml", ".yaml")) and not is_lock_file(path)
+
+
+def _masked(found: re.Match[str]) -> str:
+    return found[0] if found["name"] in _TOLD else f"{found['name']}=***"
 
 
 def words_of(text: str) -> list[str] | None:

@@ -158,7 +158,7 @@ class _Image:
             self.handled.need(instruction.line, what, "let it start the app in another way, then run this again")
             return
         self._replace(instruction, new, changed)
-        self.handled.rewrite(instruction.line, f"{instruction.keyword} of the image", f"becomes `{new}`")
+        self.handled.becomes(instruction.line, f"{instruction.keyword} of the image", new)
 
     def _new_start(self, instruction: Instruction, verdict: Verdict) -> str | None:
         text = re.sub(r"(?<![\w./-])next (?=start)", "node_modules/.bin/next ", verdict.text)
@@ -258,7 +258,7 @@ class _Image:
             if instruction.end == instruction.start + 1:
                 new = instruction.rest.replace(text, verdict.text)
                 self._replace(instruction, f"RUN {new}", changed)
-                self.handled.rewrite(instruction.line, "RUN for the WebSocket server", f"becomes `RUN {new}`")
+                self.handled.becomes(instruction.line, "RUN for the WebSocket server", f"RUN {new}")
                 return
             number = self._line_to_drop(instruction, verdict.text, changed)
             if number is not None:

@@ -96,7 +96,7 @@ class _Pipeline:
             new = self.commands.with_next_found(verdict.text)
             value = keyed["value"].replace(text, new)
             self.lines[number] = (keyed["head"] + value + keyed["tail"]).encode()
-            self.handled.rewrite(number + 1, f"{key} of the WebSocket server", f"becomes `{new}`")
+            self.handled.becomes(number + 1, f"{key} of the WebSocket server", new)
 
     def _item(self, number: int, item: re.Match[str]) -> None:
         text = command_text(item["value"])
@@ -109,7 +109,7 @@ class _Pipeline:
             self.handled.rewrite(number + 1, "command for the WebSocket server", "what it builds or runs is gone")
         elif verdict.becomes == "less" and text in item["value"]:
             self.lines[number] = (item["head"] + item["value"].replace(text, verdict.text) + item["tail"]).encode()
-            self.handled.rewrite(number + 1, "command for the WebSocket server", f"becomes `{verdict.text}`")
+            self.handled.becomes(number + 1, "command for the WebSocket server", verdict.text)
         else:
             self.handled.need(number + 1, "runs or builds what goes", _how(verdict))
 
@@ -130,7 +130,7 @@ class _Pipeline:
                 lost.append(n)
             elif verdict.becomes == "less" and is_free:
                 self.lines[n] = text.replace(text.strip(), verdict.text).encode()
-                self.handled.rewrite(n + 1, "command for the WebSocket server", f"becomes `{verdict.text}`")
+                self.handled.becomes(n + 1, "command for the WebSocket server", verdict.text)
             else:
                 self.handled.need(n + 1, "runs or builds what goes", _how(verdict))
         if lost and len(lost) == len(inside):

@@ -54,7 +54,7 @@ def clean_toml(commands: DeployedCommands, file: SourceFile) -> Handled:
                 quote = found["quote"]
                 ending = lines[number][len(texts[number].encode()) :].decode()
                 lines[number] = f"{found['head']}{quote}{text}{quote}{found['tail']}{ending}".encode()
-                handled.rewrite(number + 1, f"{found['key']} of the WebSocket server", f"becomes `{text}`")
+                handled.becomes(number + 1, f"{found['key']} of the WebSocket server", text)
             else:
                 why = f"{_BY_HAND}: {verdict.why}" if verdict.why else _BY_HAND
                 handled.need(number + 1, f"{found['key']} runs or builds what goes", why)
@@ -170,7 +170,7 @@ def clean_json(commands: DeployedCommands, file: SourceFile) -> Handled:
         if verdict.becomes in ("less", "next"):
             new = commands.with_next_found(verdict.text)
             data = json_edits.set_json(data, keys, new, file.path)
-            handled.rewrite(line, f"{keys[-1]} of the WebSocket server", f"becomes `{new}`")
+            handled.becomes(line, f"{keys[-1]} of the WebSocket server", new)
         else:
             handled.need(
                 line, f"{keys[-1]} runs or builds what goes", f"{_BY_HAND}: {verdict.why}" if verdict.why else _BY_HAND

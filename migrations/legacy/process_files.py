@@ -55,7 +55,7 @@ def clean_procfile(commands: DeployedCommands, file: SourceFile) -> Handled:
         elif verdict.becomes != "same":
             text = commands.with_next_found(verdict.text)
             lines[number] = (found["head"] + text + found["tail"]).encode()
-            handled.rewrite(line_number, f"process {name}", f"becomes `{text}`")
+            handled.becomes(line_number, f"process {name}", text)
     handled.after = without_lines(_joined(file.data, lines), gone)
     return handled
 

@@ -513,6 +513,13 @@ def test_an_image_goes_with_the_compose_service_that_was_built_from_it() -> None
     assert changes == {"docker-compose.yml": "services:\n  web:\n    build: .\n", "ws.Dockerfile": None}
 
 
+def test_values_that_a_command_sets_are_not_told() -> None:
+    """They may be secrets."""
+    changes, found = clean({"Procfile": "web: API_TOKEN=precious node dist/server/prodServer.js\n"})
+    assert changes["Procfile"] == "web: API_TOKEN=precious npx next start\n"
+    assert "precious" not in str(found.pieces)
+
+
 def test_a_proxy_that_names_a_service_that_goes_is_a_need() -> None:
     """nginx does not start with a host that it cannot find."""
     compose = "services:\n  web:\n    build: .\n  ws:\n    build: .\n    command: npm run start:wss\n"
