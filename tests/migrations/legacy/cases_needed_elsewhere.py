@@ -212,6 +212,33 @@ _SERVERS_THAT_DO_MORE = (
         needs=((_PROD, "socket.send("),),
     ),
     Case(
+        "a server with a file of its own that writes to the database",
+        {
+            **T3,
+            "src/server/audit.ts": """\
+import { Client } from "pg";
+
+export function startAudit() {
+  const client = new Client({ connectionString: process.env.DATABASE_URL });
+  void client.connect();
+  client.on("notification", (event) => {
+    void client.query("insert into audit (payload) values ($1)", [event.payload]);
+  });
+}
+""",
+            "src/server/ws-server.ts": swap(
+                T3["src/server/ws-server.ts"],
+                (
+                    'import { createTRPCContext } from "~/server/api/trpc";\n',
+                    'import { createTRPCContext } from "~/server/api/trpc";\n'
+                    'import { startAudit } from "~/server/audit";\n',
+                ),
+                ('process.on("SIGTERM"', 'startAudit();\n\nprocess.on("SIGTERM"'),
+            ),
+        },
+        needs=(("src/server/ws-server.ts", "startAudit();"),),
+    ),
+    Case(
         "a server that does something every minute",
         {
             **T3,
