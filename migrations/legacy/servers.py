@@ -318,11 +318,13 @@ def _compiled(app: LegacyApp, path: str) -> Iterator[Piece]:
     """The compiled output of a file, where it is kept with the app."""
     stem = PurePosixPath(path).with_suffix("")
     tails = {str(stem), str(stem).removeprefix("src/"), stem.name}
-    for folder in _OUT_FOLDERS:
-        for tail in sorted(tails):
-            output = f"{folder}/{tail}.js"
-            if (app.view.exists(output) and not _is_ignored(app.view, output)) or output in app.view.paths:
-                yield Piece(output, 0, f"compiled from {path}", "by-hand", "delete it: nothing builds it any more")
+    outputs = [f"{folder}/{tail}.js" for folder in _OUT_FOLDERS for tail in sorted(tails)]
+    beside = f"{stem}.js"
+    if beside != path and _COMPILED.search(app.view.read(beside) or b""):
+        outputs.append(beside)
+    for output in outputs:
+        if output in app.view.paths or (app.view.exists(output) and not _is_ignored(app.view, output)):
+            yield Piece(output, 0, f"compiled from {path}", "by-hand", "delete it: nothing builds it any more")
 
 
 def _is_ignored(view: AppView, path: str) -> bool:

@@ -567,3 +567,8 @@ def test_compiled_output_beside_the_app_is_told_of_unless_git_ignores_it() -> No
     assert ("dist/server/live.js", "by-hand") in {(piece.file, piece.action) for piece in cleaned(files).pieces}
     ignored = cleaned({**files, ".gitignore": "/dist\n"})
     assert {piece.file for piece in ignored.pieces} == {PATH}
+
+
+def test_compiled_output_beside_its_source_is_told_of() -> None:
+    files = {PATH: SERVER, "src/server/live.js": NONE["what a compiler wrote"]}
+    assert ("src/server/live.js", "by-hand") in {(piece.file, piece.action) for piece in cleaned(files).pieces}
