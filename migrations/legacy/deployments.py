@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import posixpath
 import re
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from migrations.legacy.compose_files import clean_compose, is_compose_file, serv
 from migrations.legacy.deployed_commands import DeployedCommands, Handled
 from migrations.legacy.dockerfiles import clean_dockerfile, dockerfile_users
 from migrations.legacy.env_lines import is_env_file
-from migrations.legacy.manifest import MANIFEST
+from migrations.legacy.manifest import MANIFEST, SECTIONS, line_of_text
 from migrations.legacy.mentions import Mentions
 from migrations.legacy.pieces import Found, Piece
 from migrations.legacy.pipeline_files import clean_pipeline, lines_naming
@@ -77,6 +78,7 @@ def clean_deployments(app: LegacyApp) -> Found:
     work = _Work(commands)
     for path in sorted(app.view.paths, key=lambda path: not is_compose_file(path)):  # images are seen to after these
         work.look_at(path)
+    work.tell_of_the_manifest()
     work.see_to_hosts()
     work.see_to_dynos()
     return Found(tuple(work.pieces), tuple(work.needs), work.edits.changes())
@@ -162,6 +164,17 @@ class _Work:
         more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
         why = "it tells of something that is gone; see what it has to say instead"
         self.pieces.append(self._piece(file, found[0].line, f"mention of {found[0].what}{more}", "by-hand", why))
+
+    def tell_of_the_manifest(self) -> None:
+        """What package.json names besides its scripts: hosts may run `main`, and only its owner knows what else."""
+        file = self.app.view.file(MANIFEST)
+        manifest = self.app.view.json(MANIFEST)
+        for key, value in manifest.items() if isinstance(manifest, dict) else ():
+            lost = None if key in (*SECTIONS, "scripts") else self.commands.mentioned(json.dumps(value))
+            if file is not None and lost is not None:
+                line = line_of_text(self.app.view, MANIFEST, rf"(?m)^[ \t]*\{{?[ \t]*{re.escape(json.dumps(key))}\s*:")
+                how = f"it names {lost}, which goes; say what stands there instead, or take it out"
+                self.pieces.append(self._piece(file, line, f"{key} of package.json", "by-hand", how))
 
     def see_to_hosts(self) -> None:
         """A proxy that names a compose service which goes does not start without it."""

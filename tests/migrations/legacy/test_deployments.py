@@ -513,6 +513,15 @@ def test_an_image_goes_with_the_compose_service_that_was_built_from_it() -> None
     assert changes == {"docker-compose.yml": "services:\n  web:\n    build: .\n", "ws.Dockerfile": None}
 
 
+def test_what_else_package_json_names_is_left_to_a_person() -> None:
+    """A host may run its main file."""
+    manifest = _manifest(_SCRIPTS_AFTER).replace('"name"', '"main": "dist/server/prodServer.js",\n  "name"')
+    before = AppView.of_files({path: text.encode() for path, text in {**_BEFORE, "package.json": manifest}.items()})
+    gone = {path: None for path, text in _AFTER.items() if text is None}
+    found = clean_deployments(LegacyApp(before, before.with_changes(gone), find_layout(before), ()))
+    assert [(piece.file, piece.line, piece.action) for piece in found.pieces] == [("package.json", 2, "by-hand")]
+
+
 def test_values_that_a_command_sets_are_not_told() -> None:
     """They may be secrets."""
     changes, found = clean({"Procfile": "web: API_TOKEN=precious node dist/server/prodServer.js\n"})
