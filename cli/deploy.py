@@ -113,7 +113,7 @@ def deploy(
 def _run(
     engine: Engine, place: Target, request: Request, settings: DeploySettings, *, vercel: bool, json: bool
 ) -> DeployReport:
-    from cli.console import progress
+    from cli.console import note, progress
     from cli.deploy_display import show_step
     from relay_server.deploy.pipeline import deploy as run
 
@@ -125,8 +125,12 @@ def _run(
         return _point(engine, place, url, request.secret, vercel=vercel)
 
     whether = f"{request.preview} is a preview" if request.preview else point
-    with _signals_interrupt(), progress(f"deploying to {place.name}") as show:
-        return run(place, request, settings, point=whether, tell=show, on_step=on_step)
+    try:
+        with _signals_interrupt(), progress(f"deploying to {place.name}") as show:
+            return run(place, request, settings, point=whether, tell=show, on_step=on_step)
+    except KeyboardInterrupt:
+        note("interrupted: nothing of it runs on here; chatops deploy --list says how far it came")
+        raise
 
 
 @contextmanager

@@ -79,7 +79,7 @@ def check_compatibility_date(situation: Situation) -> Finding:
     if not path:
         file = PARTYKIT_CONFIG if situation.target == "partykit" else "wrangler.jsonc"
         return unknown(f"there is no {file} yet", "chatops migrate up")
-    value = settings.get(key) if isinstance(settings, dict) else None
+    value = settings.get(key)
     if value is None:
         return bad(f"{path} pins none", f'add "{key}": "{_our_date()}"', fix)
     try:

@@ -227,6 +227,7 @@ def test_ctrl_c_at_any_step_leaves_no_process_and_nothing_half_written(
         _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in stderr
+    assert stderr.endswith("interrupted: nothing of it runs on here; chatops deploy --list says how far it came\n")
     assert world.watch.wait_for_none() == []
     assert files_of(world.app) == before
     history = world.app / ".chatops" / "deployments.json"
