@@ -172,8 +172,9 @@ class ServerWalker(Walker):
             return PLAIN
         if specifier == "fs" and name in _READS and not self.work.is_next:
             return PLAIN
-        if module.imported.startswith("new ") and name in CLOSES | {"on", "once"}:
-            return PLAIN
+        if module.imported.startswith("new ") and name in ("on", "once"):
+            self.call_back(values, node, hands_over=True)
+            return value
         if value.kind == "own":
             return self.call_own(module, node, values)
         if name in CLOSES or name == "$connect":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from migrations.discovery.nodes import without_comments
 from migrations.engine.syntax import find_all, text_of
 from migrations.legacy.adapter import is_ws_adapter
-from migrations.legacy.module_names import module_names
+from migrations.legacy.module_names import ModuleName, module_names, module_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +44,7 @@ class SocketTypes:
             return all(self.is_socket(member) for member in union_members(node))
         if node.type == "intersection_type":
             return any(self.is_socket(child) for child in without_comments(node))
-        if node.type in ("type_identifier", "nested_type_identifier"):
+        if node.type in ("type_identifier", "nested_type_identifier", "member_expression"):
             return text_of(node) in self._aliases or self._is_adapter_type(node)
         if node.type == "generic_type":
             return self._is_node_http_of_socket(node) or self._is_wrapped(node)
@@ -52,26 +52,27 @@ class SocketTypes:
 
     def is_ws_name(self, node: Node) -> bool:
         """Whether a type is a WebSocket of the package `ws`."""
-        root = text_of(node).partition(".")[0]
-        module = self._modules.get(root)
+        module = self._module(node)
         return module is not None and module.specifier in _WS_PACKAGES
 
-    def _is_adapter_type(self, node: Node) -> bool:
+    def _module(self, node: Node) -> ModuleName | None:
+        """What of another module a type is: by an imported name, or `import("x").Y`."""
+        if node.type in ("member_expression", "call_expression"):
+            return module_value(self._file, node)
         root, _, member = text_of(node).partition(".")
         module = self._modules.get(root)
-        if module is None or not is_ws_adapter(module.specifier):
-            return False
-        return "ContextFnOptions" in (member if module.imported == "*" else module.imported)
+        return module.member(member) if module is not None and member else module
+
+    def _is_adapter_type(self, node: Node) -> bool:
+        module = self._module(node)
+        return module is not None and is_ws_adapter(module.specifier) and "ContextFnOptions" in module.imported
 
     def _is_node_http_of_socket(self, node: Node) -> bool:
         name, arguments = node.child_by_field_name("name"), _type_arguments(node)
-        if name is None or len(arguments) < 2:
+        module = self._module(name) if name is not None else None
+        if module is None or len(arguments) < 2 or not _NODE_HTTP.fullmatch(module.specifier):
             return False
-        root, _, member = text_of(name).partition(".")
-        module = self._modules.get(root)
-        if module is None or not _NODE_HTTP.fullmatch(module.specifier):
-            return False
-        return "CreateContextFnOptions" in (member or module.imported) and self.is_ws_name(arguments[1])
+        return "CreateContextFnOptions" in module.imported and self.is_ws_name(arguments[1])
 
     def _is_wrapped(self, node: Node) -> bool:
         name, arguments = node.child_by_field_name("name"), _type_arguments(node)

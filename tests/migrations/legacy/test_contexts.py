@@ -202,6 +202,16 @@ CHANGES = {
         "export const make = (o: CreateNextContextOptions | Socket) => o;\n",
         f"{NEXT_TYPE}\nexport const make = (o: CreateNextContextOptions) => o;\n",
     ),
+    "types imported on the spot": (
+        'import type { NodeHTTPCreateContextFnOptions } from "@trpc/server/adapters/node-http";\n'
+        f'import type {{ IncomingMessage }} from "http";\n{NEXT_TYPE}'
+        'type Both = CreateNextContextOptions | import("@trpc/server/adapters/ws").CreateWSSContextFnOptions;\n'
+        'type Or = CreateNextContextOptions | '
+        'NodeHTTPCreateContextFnOptions<IncomingMessage, import("ws").WebSocket>;\n'
+        "export const make = (o: Both, p: Or) => [o, p];\n",
+        f"{NEXT_TYPE}type Both = CreateNextContextOptions;\ntype Or = CreateNextContextOptions;\n"
+        "export const make = (o: Both, p: Or) => [o, p];\n",
+    ),
     "a response of either kind": (
         'import type { NodeHTTPCreateContextFnOptions } from "@trpc/server/adapters/node-http";\n'
         'import type { IncomingMessage, ServerResponse } from "http";\nimport type ws from "ws";\n'

@@ -339,6 +339,10 @@ SHARED = {
         ), 1),
         "server.listen",
     ),
+    "what comes over a connection": (
+        _started("import Redis from 'ioredis';\nnew Redis().on('message', (channel, text) => store(text));\n"),
+        "new Redis",
+    ),
     "an object's own function": (
         _started("const jobs = {\n  start() {\n    setInterval(tidy, 1000);\n  },\n};\njobs.start();\n"),
         "setInterval",
