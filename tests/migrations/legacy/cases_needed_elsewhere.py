@@ -239,6 +239,28 @@ export function startAudit() {
         needs=(("src/server/ws-server.ts", "startAudit();"),),
     ),
     Case(
+        "a server that is a bot too",
+        {
+            **T3,
+            "src/server/ws-server.ts": swap(
+                T3["src/server/ws-server.ts"],
+                (
+                    'import { WebSocketServer } from "ws";\n',
+                    'import TelegramBot from "node-telegram-bot-api";\nimport { WebSocketServer } from "ws";\n',
+                ),
+                (
+                    'process.on("SIGTERM"',
+                    'const bot = new TelegramBot(process.env.BOT_TOKEN ?? "", { polling: true });\n'
+                    'bot.on("message", (message) => {\n'
+                    '  void bot.sendMessage(message.chat.id, "hello");\n'
+                    "});\n\n"
+                    'process.on("SIGTERM"',
+                ),
+            ),
+        },
+        needs=(("src/server/ws-server.ts", "bot.sendMessage"),),
+    ),
+    Case(
         "a server that does something every minute",
         {
             **T3,
@@ -296,6 +318,11 @@ for (const name of ["dev:ws", "dev:next"]) {
 """,
         },
         needs=(("scripts/dev.mjs", '"dev:ws"'),),
+    ),
+    Case(
+        "a script of Windows runs the server's script",
+        {**T3, **_t3_script((_DEV, '"dev": "start /b npm run dev:ws & next dev --turbo"'))},
+        needs=(("package.json", "start /b"),),
     ),
     Case(
         "a command that is not understood runs the server",
