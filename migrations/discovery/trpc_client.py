@@ -30,6 +30,7 @@ _MAKERS: dict[str, ClientKind] = {
     "createTRPCNext": "next",
     "createTRPCClient": "vanilla",
     "createTRPCProxyClient": "vanilla",
+    "createTRPCUntypedClient": "vanilla",
 }
 _NEEDLES = (b"createClient", *(name.encode() for name in _MAKERS))
 # What only runs on the server says so by one of these imports.

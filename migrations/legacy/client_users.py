@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from typing import TYPE_CHECKING
 
 from migrations.discovery.nodes import arguments_of
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from migrations.legacy.subscribers import Subscriber
     from migrations.legacy.ws_clients import SocketCall
 
+# `new WebSocket(...)`, `new ReconnectingWebSocket(...)`, `useWebSocket(...)`; not a server.
+_SOCKET = re.compile(r"\w*[sS]ocket")
+_PORT = re.compile(r"\bport:\s*(\d+)|\.listen\((\d+)")
 _LONGEST_SOURCE = 1 << 20
 
 
@@ -44,12 +48,16 @@ def needs_of_tests(calls: Sequence[SocketCall], subscribers: Sequence[Subscriber
 
 def raw_sockets(app: LegacyApp, live: tuple[SocketCall, ...]) -> Iterator[Piece]:
     """Where a WebSocket is opened without tRPC's client, to the address of the server."""
-    addresses = addresses_of(app.view, app.layout, live)
-    for file in app.view.sources("new WebSocket") if addresses else ():
-        for node in find_all(file.root, "new_expression"):
-            made = node.child_by_field_name("constructor")
+    addresses = addresses_of(app.view, app.layout, live) if live else frozenset()
+    addresses |= {f"localhost:{port}" for server in app.servers for port in _ports(server.file.text)}
+    servers = {server.file.path for server in app.servers}
+    for file in app.view.sources("ocket") if addresses else ():
+        if file.path in servers or is_test(file.path) or not any(one.encode() in file.data for one in addresses):
+            continue
+        for node in find_all(file.root, "new_expression", "call_expression"):
+            made = node.child_by_field_name("constructor") or node.child_by_field_name("function")
             given = arguments_of(node)
-            if made is None or text_of(made) != "WebSocket" or not given:
+            if made is None or not given or not _SOCKET.fullmatch(text_of(made)):
                 continue
             if names_of_address(app.view, app.layout, Place(file, given[0])) & addresses:
                 yield Piece(
@@ -59,6 +67,10 @@ def raw_sockets(app: LegacyApp, live: tuple[SocketCall, ...]) -> Iterator[Piece]
                     "keep",
                     "take it out or let it connect elsewhere, then run this again",
                 )
+
+
+def _ports(text: str) -> set[str]:
+    return {port for found in _PORT.findall(text) for port in found if port}
 
 
 def needs_of_workspace(app: LegacyApp) -> Iterator[Piece]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from migrations.legacy.ws_clients import KnownClient
 
 _HOOKS = frozenset({"useSubscription", "subscriptionOptions"})
-_NEEDLES = (b"useSubscription", b".subscribe", b"subscriptionOptions")
+_NEEDLES = (b"useSubscription", b".subscribe", b".subscription", b"subscriptionOptions")
 # A member of these begins at a client, whatever the client itself is called.
 _CLIENT_WORDS = ("trpc", "api", "client")
 
@@ -82,6 +82,10 @@ def _subscribers_of(
             named = len(parts) >= 4 and any(word in parts[0].lower() for word in _CLIENT_WORDS)
             if client is not None or parts[-2] in procedures or (named and not procedures):
                 yield Subscriber(Place(file, node), ".".join(parts[1:-1]), is_hook=False, client=client)
+        elif parts[-1] == "subscription" and len(parts) == 2 and _is_called(node) and (path := _old_path(node)):
+            client = _client_of(view, layout, file, node)
+            if client is not None:
+                yield Subscriber(Place(file, node), path, is_hook=False, client=client)
     for pattern in find_all(file.root, "shorthand_property_identifier_pattern"):
         if text_of(pattern) in _HOOKS:
             yield Subscriber(Place(file, pattern), text_of(pattern), is_hook=True)
@@ -106,11 +110,15 @@ def _parts(member: Node) -> list[str]:
 
 
 def _old_path(member: Node) -> str:
-    """The procedure of `trpc.useSubscription(["chat.onMessage"])`, as tRPC 9 has it."""
+    """The procedure that is named by a text: `trpc.useSubscription(["chat.onMessage"])` of tRPC 9, and clients without
+    types.
+    """
     call = member.parent
     given = arguments_of(call) if call is not None and call.type == "call_expression" else []
-    texts = [text_of(one)[1:-1] for one in find_all(given[0], "string")] if given else []
-    return texts[0] if texts else ""
+    first = unwrapped(given[0]) if given else None
+    if first is not None and first.type == "array":
+        first = first.named_children[0] if first.named_children else None
+    return text_of(first)[1:-1] if first is not None and first.type == "string" else ""
 
 
 def _is_called(member: Node) -> bool:

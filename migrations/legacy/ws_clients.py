@@ -152,7 +152,7 @@ def opened_with(options: Place) -> Place | None:
 
 
 def addresses_of(view: AppView, layout: Layout, calls: tuple[SocketCall, ...]) -> frozenset[str]:
-    """What names the server in the addresses that sockets are made with: env keys and literal addresses."""
+    """What names the server in the addresses that sockets are made with: env keys and hosts."""
     found: set[str] = set()
     for call in calls:
         given = arguments_of(call.place.node) if call.name == "createWSClient" else []
@@ -163,10 +163,10 @@ def addresses_of(view: AppView, layout: Layout, calls: tuple[SocketCall, ...]) -
 
 
 def names_of_address(view: AppView, layout: Layout, address: Place, depth: int = 3) -> set[str]:
-    """The env keys and the literal `ws://` addresses that an expression is made of, followed through names."""
+    """The env keys and the hosts of `ws://` addresses that an expression is made of, followed through names."""
     text = text_of(address.node)
     found = {key for pair in re.findall(r"\benv\.(\w+)|\benv\[[\"'](\w+)[\"']\]", text) for key in pair if key}
-    found |= set(re.findall(r"wss?://[\w.:\[\]-]+", text))
+    found |= {host.replace("127.0.0.1", "localhost") for host in re.findall(r"wss?://([\w.:\[\]-]+)", text)}
     for node in find_all(address.node, "identifier", "shorthand_property_identifier"):
         known = definition_of(view, layout, Place(address.file, node)) if depth else None
         if known is not None and known.node != address.node:
