@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from migrations.legacy.deployed_commands import Handled, Verdict, as_line, json_words
 from migrations.legacy.dockerfiles import runs_only_the_server
 from migrations.legacy.line_removal import split_lines, without_lines
-from migrations.legacy.settings import block_end, indent_of, is_filled
+from migrations.legacy.settings import block_end, indent_of, is_filled, lost_anchor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -73,6 +73,11 @@ def clean_compose(commands: DeployedCommands, file: SourceFile) -> Handled:
     handled.freed |= {image for image in images.values() if image is not None and image not in kept}
     for service in removed:
         _drop_references(handled, texts, service, gone)
+    anchor = lost_anchor(lines, gone)
+    if removed and anchor is not None:
+        handled.need(
+            removed[0].start + 1, f"has the anchor {anchor}", "write it elsewhere by hand, then run this again"
+        )
     _need_of_checks(commands, handled, texts, gone)
     handled.after = without_lines(file.data, gone)
     return handled

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from migrations.engine.source import SourceFile
+    from migrations.legacy.compose_files import Service
     from migrations.legacy.pieces import Action, LegacyApp
 
     Cleaner = Callable[[DeployedCommands, SourceFile], Handled]
@@ -135,9 +136,7 @@ class _Work:
     def _remember(self, file: SourceFile, after: bytes) -> None:
         """The services and processes that are no more: others may name them."""
         if is_compose_file(file.path):
-            names = [
-                {s.name for s in services_of(data.decode(errors="replace").splitlines())} for data in (file.data, after)
-            ]
+            names = [{service.name for service in _services(data)} for data in (file.data, after)]
             self._hosts |= names[0] - names[1]
         elif is_procfile(file.path):
             before, left = (set(re.findall(rb"(?m)^([\w-]+)\s*:", data)) for data in (file.data, after))
@@ -178,6 +177,7 @@ class _Work:
 
     def see_to_hosts(self) -> None:
         """A proxy that names a compose service which goes does not start without it."""
+        self._see_to_overrides()
         for name in sorted(self._hosts):
             named = re.compile(rf"(?://|@|\bserver\s+|=){re.escape(name)}(?::\d+)?(?=[/;\s\"']|$)")
             for path in self.app.view.paths:
@@ -195,6 +195,21 @@ class _Work:
                         self.needs.append(
                             self._piece(file, number, f"names the service {name}, which goes", "keep", how)
                         )
+
+    def _see_to_overrides(self) -> None:
+        """A compose file that adds to a service of another file, which loses it, has half a service."""
+        written = {change.path: change.after for change in self.edits.changes()}
+        for path in filter(is_compose_file, self.app.view.paths):
+            file = self.app.view.file(path)
+            if file is None:
+                continue
+            left = {service.name for service in _services(written.get(path) or file.data)} & self._hosts
+            for service in _services(file.data):
+                if service.name in left:
+                    how = (
+                        "take the service out here too by hand, then run this again: the file that it adds to loses it"
+                    )
+                    self.needs.append(self._piece(file, service.start + 1, f"service {service.name}", "keep", how))
 
     def see_to_dynos(self) -> None:
         """Heroku's app.json counts the dynos of each process."""
@@ -221,6 +236,10 @@ class _Work:
             if block.b <= line - 1 < block.b + block.size:
                 return block.a + line - block.b
         return 0
+
+
+def _services(data: bytes) -> list[Service]:
+    return list(services_of(data.decode(errors="replace").splitlines()))
 
 
 def _action(action: str) -> Action:

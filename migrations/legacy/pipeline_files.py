@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from migrations.legacy.compose_files import command_text
 from migrations.legacy.deployed_commands import Handled, Verdict
 from migrations.legacy.line_removal import split_lines, without_lines
-from migrations.legacy.settings import block_end, indent_of, is_filled
+from migrations.legacy.settings import block_end, indent_of, is_filled, lost_anchor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +37,10 @@ def clean_pipeline(commands: DeployedCommands, file: SourceFile) -> Handled:
     """Steps, items and services that only built or ran the server go; commands that did more lose that part."""
     work = _Pipeline(commands, Handled(file.data), split_lines(file.data))
     work.clean()
+    anchor = lost_anchor(work.lines, work.gone)
+    if anchor is not None:
+        line = min(work.gone) + 1
+        work.handled.need(line, f"has the anchor {anchor}", "write it elsewhere by hand, then run this again")
     if not work.handled.needs:
         mark = b"\xef\xbb\xbf" if file.data.startswith(b"\xef\xbb\xbf") else b""
         work.handled.after = without_lines(mark + b"".join(work.lines), work.gone)

@@ -88,6 +88,13 @@ def block_end(lines: Sequence[bytes], start: int) -> int:
     return end
 
 
+def lost_anchor(lines: Sequence[bytes], gone: Collection[int]) -> str | None:
+    """An anchor of YAML in lines that go which one that stays refers to; None if there is none."""
+    anchors = {name for number in gone for name in re.findall(rb"(?:^|\s)&([\w-]+)", lines[number])}
+    kept = b"\n".join(line for number, line in enumerate(lines) if number not in gone)
+    return next((a.decode() for a in sorted(anchors) if re.search(rb"\*" + re.escape(a) + rb"(?![\w-])", kept)), None)
+
+
 def _any(names: Collection[str]) -> bytes:
     return b"(?P<name>" + b"|".join(re.escape(name).encode() for name in sorted(names)) + b")"
 

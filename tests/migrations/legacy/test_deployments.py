@@ -142,6 +142,12 @@ NEEDS: dict[str, tuple[str, str, int]] = {
         "    network_mode: service:ws\n",
         7,
     ),
+    "compose, an anchor that others use": (
+        "docker-compose.yml",
+        "services:\n  ws: &base\n    build: .\n    command: npm run start:wss\n"
+        "  web:\n    <<: *base\n    command: npm start\n",
+        2,
+    ),
     "systemd": ("deploy/app.service", "[Service]\nExecStart=/usr/bin/node /srv/app/dist/server/prodServer.js\n", 2),
     "fly, nothing else": ("fly.toml", "[processes]\n  app = 'node dist/server/wssDevServer.js'\n", 2),
     "fly, its only service": ("fly.toml", "app = 'a'\n[[services]]\n  internal_port = 3001\n", 2),
@@ -527,6 +533,13 @@ def test_values_that_a_command_sets_are_not_told() -> None:
     changes, found = clean({"Procfile": "web: API_TOKEN=precious node dist/server/prodServer.js\n"})
     assert changes["Procfile"] == "web: API_TOKEN=precious npx next start\n"
     assert "precious" not in str(found.pieces)
+
+
+def test_a_file_that_adds_to_a_service_that_goes_is_a_need() -> None:
+    """A service of compose has to have an image somewhere."""
+    compose = "services:\n  web:\n    build: .\n  ws:\n    build: .\n    command: npm run start:wss\n"
+    _, found = clean({"compose.yml": compose, "compose.override.yml": "services:\n  ws:\n    restart: always\n"})
+    assert [(need.file, need.line) for need in found.needs] == [("compose.override.yml", 2)]
 
 
 def test_a_proxy_that_names_a_service_that_goes_is_a_need() -> None:
