@@ -51,8 +51,9 @@ def raw_sockets(app: LegacyApp, live: tuple[SocketCall, ...]) -> Iterator[Piece]
     addresses = addresses_of(app.view, app.layout, live) if live else frozenset()
     addresses |= {f"localhost:{port}" for server in app.servers for port in _ports(server.file.text)}
     servers = {server.file.path for server in app.servers}
+    needles = {one.rpartition(":")[2].encode() for one in addresses}
     for file in app.view.sources("ocket") if addresses else ():
-        if file.path in servers or is_test(file.path) or not any(one.encode() in file.data for one in addresses):
+        if file.path in servers or is_test(file.path) or not any(one in file.data for one in needles):
             continue
         for node in find_all(file.root, "new_expression", "call_expression"):
             made = node.child_by_field_name("constructor") or node.child_by_field_name("function")
