@@ -276,6 +276,34 @@ export const wsClient = createWSClient({
         ((_CLIENT, "rewrite"), ("src/trpc/socket.ts", "remove")),
     ),
     _t3_client(
+        "an address that a function of the file makes",
+        swap(
+            T3_CLIENT,
+            ("  url: env.NEXT_PUBLIC_WS_URL,\n", "  url: getWsUrl(),\n"),
+            (
+                "function getBaseUrl() {\n",
+                "function getWsUrl() {\n  return env.NEXT_PUBLIC_WS_URL;\n}\n\nfunction getBaseUrl() {\n",
+            ),
+        ),
+    ),
+    t3_case(
+        "an address that a file of its own makes",
+        {
+            "src/lib/ws-url.ts": """\
+import { env } from "~/env";
+
+export const getWsUrl = () => env.NEXT_PUBLIC_WS_URL;
+""",
+            _CLIENT: swap(
+                T3_CLIENT,
+                ('import { env } from "~/env";\n', 'import { getWsUrl } from "~/lib/ws-url";\n'),
+                ("  url: env.NEXT_PUBLIC_WS_URL,\n", "  url: getWsUrl(),\n"),
+            ),
+        },
+        {"src/lib/ws-url.ts": None},
+        ((_CLIENT, "rewrite"), ("src/lib/ws-url.ts", "remove")),
+    ),
+    _t3_client(
         "a socket that no link uses any more",
         swap(
             T3_CLIENT_AFTER,

@@ -33,6 +33,17 @@ _ENVIRONMENT = (
         pieces=((".env.example", "rewrite"),),
     ),
     t3_case(
+        "keys under a heading of their own",
+        {
+            "src/server/ws-server.ts": swap(
+                T3["src/server/ws-server.ts"], ("{ port: 3001 }", "{ port: Number(process.env.WS_PORT) }")
+            ),
+            ".env.example": "# --- WebSocket ---\nWS_PORT=3001\n" + _KEY_LINE + "\n# --- model ---\nOPENAI_API_KEY=\n",
+        },
+        {".env.example": "# --- model ---\nOPENAI_API_KEY=\n"},
+        ((".env.example", "rewrite"),),
+    ),
+    t3_case(
         "a key that the server alone reads",
         {
             "src/server/ws-server.ts": swap(
