@@ -18,10 +18,10 @@ from migrations.legacy.server_tsconfigs import Tsconfig, named_by_linters, tscon
 from relay_server.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from migrations.engine.view import AppView
-    from migrations.legacy.pieces import LegacyApp
+    from migrations.legacy.pieces import Action, LegacyApp
 
 _FOUND_BY_NAME = "tsconfig.json"  # editors and Next.js take it for the files of its folder
 _LISTS = ("files", "include", "exclude")
@@ -74,9 +74,8 @@ class _Builds:
             for entry in own:
                 self._tell(path, entry.line, "the WebSocket server among what is built", "rewrite")
 
-    def _tell(self, path: str, line: int, what: str, action: str, why: str = "the file has gone") -> None:
-        assert action in ("remove", "rewrite", "keep", "by-hand")
-        self._pieces.append(Piece(path, line, what, action, why))  # type: ignore[arg-type]
+    def _tell(self, path: str, line: int, what: str, action: Action, why: str = "the file has gone") -> None:
+        self._pieces.append(Piece(path, line, what, action, why))
 
     # --- TypeScript
 
@@ -123,7 +122,7 @@ class _Builds:
                 self._needs.append(Piece(config.path, line, "the WebSocket server in a list of files", "keep", why))
                 continue
             for entry in named:
-                self._edits.change(config.path, lambda data, k=key, e=entry: remove_item_json(data, [k], e))  # type: ignore[misc]
+                self._remove_item(config.path, [key], entry)
             self._tell(config.path, line, f"the WebSocket server in {key}", "rewrite")
 
     def _unreference(self, config: Tsconfig, removed: set[str]) -> None:
@@ -131,8 +130,11 @@ class _Builds:
         for item in references if isinstance(references, list) else ():
             path = item.get("path") if isinstance(item, dict) else None
             if isinstance(path, str) and posixpath.normpath(posixpath.join(config.folder, path)) in removed:
-                self._edits.change(config.path, lambda data, i=item: remove_item_json(data, ["references"], i))  # type: ignore[misc]
+                self._remove_item(config.path, ["references"], item)
                 self._tell(config.path, self._line(config.path, path), "a reference to settings that go", "rewrite")
+
+    def _remove_item(self, path: str, keys: Sequence[str], item: object) -> None:
+        self._edits.change(path, lambda data: remove_item_json(data, keys, item, path))
 
     def _is_gone(self, folder: str, entry: str) -> bool:
         return posixpath.normpath(posixpath.join(folder, entry)) in self._gone
@@ -188,7 +190,7 @@ class _Builds:
             self._need_of_linter(path, self._line(path, (unread or named)[0]))
             return
         for entry in named:
-            self._edits.change(path, lambda data, e=entry: remove_item_json(data, keys, e))  # type: ignore[misc]
+            self._remove_item(path, keys, entry)
             self._tell(path, self._line(path, entry), "the server's tsconfig among the linter's", "rewrite", "it goes")
 
     def _need_of_linter(self, path: str, line: int) -> None:

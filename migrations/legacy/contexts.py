@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from migrations.engine.edits import FileEdit
     from migrations.engine.source import SourceFile
-    from migrations.legacy.pieces import LegacyApp
+    from migrations.legacy.pieces import Action, LegacyApp
 
 _PARAMETERS = frozenset({"required_parameter", "optional_parameter"})
 _FUNCTIONS = ("arrow_function", "function_declaration", "function_expression")
@@ -97,13 +97,9 @@ class _Context:
         """Whether a member is for sockets; a response's alternative is one too, `ServerResponse | ws`."""
         if self._types.is_socket(member):
             return True
-        outer = union.parent
-        is_argument = outer is not None and outer.type == "type_arguments" and outer.parent is not None
-        return (
-            is_argument
-            and b"CreateContextFnOptions" in (outer.parent.text or b"")  # type: ignore[union-attr]
-            and self._types.is_ws_name(member)
-        )
+        generic = union.parent.parent if union.parent is not None and union.parent.type == "type_arguments" else None
+        is_context = generic is not None and b"CreateContextFnOptions" in (generic.text or b"")
+        return is_context and self._types.is_ws_name(member)
 
     def _narrow(self, union: Node, edit: FileEdit) -> None:
         kept = self._remaining(union)
@@ -179,7 +175,7 @@ class _Context:
         elif name == "connectionParams":
             self.pieces.append(self._asks(node, "by-hand"))
 
-    def _asks(self, node: Node, action: str) -> Piece:
+    def _asks(self, node: Node, action: Action) -> Piece:
         what = "code for WebSocket connections in the context"
         if action == "keep":
             return self._piece(
@@ -215,9 +211,8 @@ class _Context:
         text = self._file.data.splitlines()[line - 1]
         return next((n for n, other in enumerate(before.splitlines(), 1) if other == text), 0)
 
-    def _piece(self, line: int, what: str, action: str, why: str) -> Piece:
-        assert action in ("rewrite", "keep", "by-hand")
-        return Piece(self._file.path, line, what, action, why)  # type: ignore[arg-type]
+    def _piece(self, line: int, what: str, action: Action, why: str) -> Piece:
+        return Piece(self._file.path, line, what, action, why)
 
 
 def _type_guard(union: Node) -> Node | None:
