@@ -224,7 +224,7 @@ def lines_naming(commands: DeployedCommands, texts: Sequence[str]) -> list[tuple
     folders = "|".join(map(re.escape, sorted(commands.out_folders)))
     taken = re.compile(rf"{_TAKES}.*?[\s\"'](?:\./)?({folders})(?:/\S*)?(?=[\s\"']|$)") if folders else None
     for number, text in enumerate(texts, start=1):
-        if not text.lstrip().startswith(("#", "//", "*", ";")):
+        if not text.lstrip().lower().startswith(("#", "//", "*", ";", "::", "rem ")):
             lost = commands.mentioned(text)
             takes = taken.search(text) if lost is None and taken is not None else None
             lost = takes[1] if takes is not None else lost

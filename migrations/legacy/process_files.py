@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _PROCESS = re.compile(r"(?P<head>(?P<name>[\w-]+)\s*:\s*)(?P<command>\S.*?)(?P<tail>\s*)")
 _SHELL_FILE = re.compile(
-    r"(^|/)(\.husky/[^/]+|(GNU)?[Mm]akefile|[Jj]ustfile|Taskfile\.ya?ml|lefthook\.ya?ml|[^/]+\.(sh|bash|zsh|mk))$"
+    r"(^|/)(\.husky/[^/]+|(GNU)?[Mm]akefile|[Jj]ustfile|Taskfile\.ya?ml|lefthook\.ya?ml|[^/]+\.(sh|bash|zsh|mk|bat|cmd|ps1))$"
 )
 _RELEASE = frozenset({"release", "postdeploy"})
 
