@@ -239,6 +239,40 @@ export function startAudit() {
         needs=(("src/server/ws-server.ts", "startAudit();"),),
     ),
     Case(
+        "a server whose sockets others reach through a global",
+        {
+            **T3,
+            "src/server/ws-server.ts": T3["src/server/ws-server.ts"]
+            + "\nObject.assign(globalThis, { sockets: wss });\n",
+            "src/server/api/routers/chat.ts": swap(
+                T3["src/server/api/routers/chat.ts"],
+                (
+                    ".mutation(({ input }) => `You said ${input.message}`)",
+                    ".mutation(({ input }) => {\n"
+                    "      for (const socket of globalThis.sockets.clients) {\n"
+                    "        socket.send(input.message);\n"
+                    "      }\n"
+                    "      return `You said ${input.message}`;\n"
+                    "    })",
+                ),
+            ),
+            "src/global.d.ts": 'declare var sockets: import("ws").WebSocketServer;\n',
+        },
+        needs=(("src/server/ws-server.ts", "globalThis"),),
+    ),
+    Case(
+        "a Next.js server whose sockets others reach through a global",
+        {
+            **STARTER,
+            _PROD: swap(
+                _PROD_TEXT,
+                ("  server.listen(port);\n", "  (globalThis as any).sockets = wss;\n  server.listen(port);\n"),
+            ),
+            "src/global.d.ts": "declare var sockets: import('ws').WebSocketServer;\n",
+        },
+        needs=((_PROD, "(globalThis as any)"),),
+    ),
+    Case(
         "a server that is a bot too",
         {
             **T3,
