@@ -35,9 +35,12 @@ export default function Page() {
 
 def links(names: str, body: str) -> str:
     """A React client whose file imports these names of @trpc/client; `body` comes below the imports."""
+    line = f'import {{ {names} }} from "@trpc/client";\n'
+    if len(line) > 81:
+        inner = "".join(f"  {name},\n" for name in names.split(", "))
+        line = f'import {{\n{inner}}} from "@trpc/client";\n'
     return (
-        f'import {{ {names} }} from "@trpc/client";\n'
-        'import { createTRPCReact } from "@trpc/react-query";\n'
+        line + 'import { createTRPCReact } from "@trpc/react-query";\n'
         'import superjson from "superjson";\n'
         'import type { AppRouter } from "~/server/api/root";\n\n'
         "export const api = createTRPCReact<AppRouter>();\n\n" + body

@@ -299,7 +299,7 @@ def test_a_file_that_held_the_socket_alone_goes() -> None:
     socket = (
         'import { createWSClient } from "@trpc/client";\n\nexport const wsClient = createWSClient({ url: "ws://x" });\n'
     )
-    client = WS_CLIENT.replace("createWSClient, ", "", 1).replace(SOCKET, "")
+    client = WS_CLIENT.replace("  createWSClient,\n", "").replace(SOCKET, "")
     client = client.replace("import superjson", 'import { wsClient } from "./socket";\nimport superjson')
     assert changed(view_of(app_files(client, {"src/trpc/socket.ts": socket}))) == {
         CLIENT: HTTP_CLIENT,
@@ -312,7 +312,7 @@ def test_a_file_that_holds_more_than_the_socket_stays() -> None:
         'import { createWSClient } from "@trpc/client";\n\nexport const wsClient = createWSClient({ url: "ws://x" });\n'
         "export const retries = 3;\n"
     )
-    client = WS_CLIENT.replace("createWSClient, ", "", 1).replace(SOCKET, "")
+    client = WS_CLIENT.replace("  createWSClient,\n", "").replace(SOCKET, "")
     client = client.replace("import superjson", 'import { wsClient } from "./socket";\nimport superjson')
     after = changed(view_of(app_files(client, {"src/trpc/socket.ts": socket})))
     assert after["src/trpc/socket.ts"] == "export const retries = 3;\n"
