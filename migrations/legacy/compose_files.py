@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from migrations.legacy.deployed_commands import Handled, Verdict, as_line, json_words
 from migrations.legacy.dockerfiles import runs_only_the_server
 from migrations.legacy.line_removal import split_lines, without_lines
-from migrations.legacy.settings import block_end, indent_of, is_filled, lost_anchor
+from migrations.legacy.settings import block_end, holder_of, indent_of, is_filled, lost_anchor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -194,28 +194,16 @@ def _drop_references(handled: Handled, texts: Sequence[str], removed: Service, g
             continue
         item = re.match(rf"\s*-\s+[\"']?{re.escape(removed.name)}[\"']?\s*(#.*)?$", text)
         key = re.match(rf"\s*{re.escape(removed.name)}\s*:\s*(#.*)?$", text)
-        above = _holder(data, number)
+        above = holder_of(data, number)
         if above is not None and re.match(r"\s*(depends_on|links)\s*:\s*$", texts[above]) and (item or key):
             gone.update(range(number, block_end(data, number)))
-            inside = [n for n in range(above + 1, len(texts)) if is_filled(data[n]) and _holder(data, n) == above]
+            inside = [n for n in range(above + 1, len(texts)) if is_filled(data[n]) and holder_of(data, n) == above]
             if all(n in gone for n in inside):
                 gone.add(above)
             handled.rewrite(number + 1, f"dependency on {removed.name}", "the service goes")
         elif _REFERS.search(text):
             how = "take it out by hand, then run this again"
             handled.need(number + 1, f"names the service {removed.name}, which goes", how)
-
-
-def _holder(data: Sequence[bytes], number: int) -> int | None:
-    """The line of the key that a line is directly under."""
-    indent = indent_of(data[number])
-    is_item = data[number].lstrip().startswith(b"-")
-    for above in range(number - 1, -1, -1):
-        if is_filled(data[above]):
-            own = indent_of(data[above])
-            if own < indent or (is_item and own == indent and not data[above].lstrip().startswith(b"-")):
-                return above
-    return None
 
 
 def _drop_ports(
@@ -226,7 +214,7 @@ def _drop_ports(
     if number < 0:
         return
     data = [text.encode() for text in texts]
-    items = [n for n in range(number + 1, service.end) if is_filled(data[n]) and _holder(data, n) == number]
+    items = [n for n in range(number + 1, service.end) if is_filled(data[n]) and holder_of(data, n) == number]
     lost = [n for n in items if (m := _PORT_ITEM.match(texts[n])) and int(m["port"]) in commands.ports]
     if lost and len(lost) < len(items):
         gone.update(lost)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from migrations.legacy.deployed_commands import Handled, Verdict, as_line, json_words, words_of
-from migrations.legacy.line_removal import split_lines, without_lines
+from migrations.legacy.line_removal import split_lines, with_lines, without_lines
 from migrations.legacy.manifest import MANIFEST
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ _FROM = re.compile(r"(?:--\S+\s+)*(?P<base>\S+)(?:\s+as\s+(?P<name>\S+))?", re.I
 _INSTALL = re.compile(r"\b(npm\s+(ci|i|install)|pnpm\s+(i|install)|yarn(\s+install)?|bun\s+install)\b")
 _BUILD = re.compile(r"\bnext\s+build\b|\b(npm|pnpm|yarn|bun)\s+(run\s+)?build\b")
 _RUNS_IT = "this image runs {what}, which goes"
-_DEPLOYS_IT = "take this image out of what is deployed, delete the file, then run this again"
 
 
 @dataclass(frozen=True)
@@ -122,8 +121,7 @@ class _Image:
                     instruction.line, "asks the WebSocket server's port", "ask the app's own port, then run this again"
                 )
         lines = [changed.get(number, line) for number, line in enumerate(self.lines)]
-        mark = (self.handled.after or b"")[:3] if (self.handled.after or b"").startswith(b"\xef\xbb\xbf") else b""
-        self.handled.after = without_lines(mark + b"".join(lines), gone)
+        self.handled.after = without_lines(with_lines(self.handled.after or b"", lines), gone)
 
     # What the image starts.
 

@@ -19,6 +19,11 @@ def split_lines(data: bytes) -> list[bytes]:
     return re.findall(rb"[^\n]*\n|[^\n]+", data.removeprefix(BYTE_ORDER_MARK))
 
 
+def with_lines(data: bytes, lines: Sequence[bytes]) -> bytes:
+    """The file `data` with these lines in place of its own; a byte order mark stays."""
+    return (BYTE_ORDER_MARK if data.startswith(BYTE_ORDER_MARK) else b"") + b"".join(lines)
+
+
 def is_comment(line: bytes) -> bool:
     return line.lstrip().startswith(b"#")
 
@@ -38,7 +43,6 @@ def without_lines(
     """
     if not gone:
         return data
-    mark = BYTE_ORDER_MARK if data.startswith(BYTE_ORDER_MARK) else b""
     lines = split_lines(data)
     prose = is_prose or (lambda number: is_comment(lines[number]))
     going = set(gone)
@@ -49,7 +53,7 @@ def without_lines(
     kept = b"".join(line for number, line in enumerate(lines) if number not in going)
     if lines and not lines[-1].endswith(b"\n") and kept.endswith(b"\n"):
         kept = re.sub(rb"\r?\n\Z", b"", kept)
-    return mark + kept
+    return with_lines(data, [kept])
 
 
 def _runs(numbers: Collection[int]) -> Iterator[tuple[int, int]]:

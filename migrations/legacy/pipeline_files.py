@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from migrations.legacy.compose_files import command_text
 from migrations.legacy.deployed_commands import Handled, Verdict
-from migrations.legacy.line_removal import split_lines, without_lines
+from migrations.legacy.line_removal import split_lines, with_lines, without_lines
 from migrations.legacy.settings import block_end, indent_of, is_filled, lost_anchor
 
 if TYPE_CHECKING:
@@ -42,8 +42,7 @@ def clean_pipeline(commands: DeployedCommands, file: SourceFile) -> Handled:
         line = min(work.gone) + 1
         work.handled.need(line, f"has the anchor {anchor}", "write it elsewhere by hand, then run this again")
     if not work.handled.needs:
-        mark = b"\xef\xbb\xbf" if file.data.startswith(b"\xef\xbb\xbf") else b""
-        work.handled.after = without_lines(mark + b"".join(work.lines), work.gone)
+        work.handled.after = without_lines(with_lines(file.data, work.lines), work.gone)
     return work.handled
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from migrations.engine import json_edits
 from migrations.legacy.deployed_commands import DeployedCommands, Handled, Verdict, as_line
-from migrations.legacy.line_removal import split_lines, without_lines
+from migrations.legacy.line_removal import split_lines, with_lines, without_lines
 from relay_server.errors import UsageError
 
 if TYPE_CHECKING:
@@ -60,8 +60,7 @@ def clean_toml(commands: DeployedCommands, file: SourceFile) -> Handled:
                 handled.need(number + 1, f"{found['key']} runs or builds what goes", why)
     _drop_services(commands, handled, texts, tables, processes, gone)
     _drop_processes(handled, texts, tables, processes, gone, lines)
-    mark = b"\xef\xbb\xbf" if file.data.startswith(b"\xef\xbb\xbf") else b""
-    handled.after = without_lines(mark + b"".join(lines), gone)
+    handled.after = without_lines(with_lines(file.data, lines), gone)
     return handled
 
 

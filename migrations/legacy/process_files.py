@@ -7,11 +7,9 @@ import re
 from typing import TYPE_CHECKING
 
 from migrations.legacy.deployed_commands import Handled
-from migrations.legacy.line_removal import split_lines, without_lines
+from migrations.legacy.line_removal import split_lines, with_lines, without_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from migrations.engine.source import SourceFile
     from migrations.legacy.deployed_commands import DeployedCommands
 
@@ -56,7 +54,7 @@ def clean_procfile(commands: DeployedCommands, file: SourceFile) -> Handled:
             text = commands.with_next_found(verdict.text)
             lines[number] = (found["head"] + text + found["tail"]).encode()
             handled.becomes(line_number, f"process {name}", text)
-    handled.after = without_lines(_joined(file.data, lines), gone)
+    handled.after = without_lines(with_lines(file.data, lines), gone)
     return handled
 
 
@@ -73,8 +71,3 @@ def clean_unit(commands: DeployedCommands, file: SourceFile) -> Handled:
             how = "stop the service where it is installed, take this line or file out, then run this again"
             handled.need(number, "the service runs what goes", how)
     return handled
-
-
-def _joined(data: bytes, lines: Sequence[bytes]) -> bytes:
-    mark = b"\xef\xbb\xbf"
-    return (mark if data.startswith(mark) else b"") + b"".join(lines)

@@ -63,7 +63,9 @@ def without_settings(path: str, data: bytes, names: Collection[str]) -> bytes:
     gone = {number for setting in settings_of(path, data, names) for number in setting.lines}
     lines = split_lines(data)
     if path.endswith((".yml", ".yaml")):
-        gone |= {n for n in (_parent(lines, number) for number in gone) if n is not None and _is_empty(lines, n, gone)}
+        gone |= {
+            n for n in (holder_of(lines, number) for number in gone) if n is not None and _is_empty(lines, n, gone)
+        }
     return without_lines(data, gone, names)
 
 
@@ -107,7 +109,7 @@ def _yaml(lines: Sequence[bytes], names: Collection[str]) -> Iterator[Setting]:
         if not is_filled(line):
             continue
         found = mapping.match(line) or item.match(line) or keyed.match(line)
-        parent = _parent(lines, number) if found is not None else None
+        parent = holder_of(lines, number) if found is not None else None
         if found is None or parent is None or not _YAML_PARENT.match(lines[parent]):
             continue
         value = (found.groupdict().get("value") or b"").strip()
@@ -116,7 +118,7 @@ def _yaml(lines: Sequence[bytes], names: Collection[str]) -> Iterator[Setting]:
         yield Setting(found["name"].decode(), number + 1, frozenset(range(number, block_end(lines, number))))
 
 
-def _parent(lines: Sequence[bytes], number: int) -> int | None:
+def holder_of(lines: Sequence[bytes], number: int) -> int | None:
     """The line that a line of YAML is directly under; the items of a list may stand as far left as their key."""
     indent = indent_of(lines[number])
     is_item = lines[number].lstrip().startswith(b"-")
@@ -133,7 +135,7 @@ def _is_empty(lines: Sequence[bytes], parent: int, gone: Collection[int]) -> boo
     """Whether nothing is left under a key; one that is the first of a list's item stays."""
     if lines[parent].lstrip().startswith(b"-"):
         return False
-    inside = [n for n in range(parent + 1, len(lines)) if is_filled(lines[n]) and _parent(lines, n) == parent]
+    inside = [n for n in range(parent + 1, len(lines)) if is_filled(lines[n]) and holder_of(lines, n) == parent]
     return all(number in gone for number in inside)
 
 
