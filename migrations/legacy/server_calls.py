@@ -15,11 +15,11 @@ from migrations.legacy.server_values import (
     CLOSES,
     GLOBAL_CLASSES,
     GLOBAL_FUNCTIONS,
+    IDLE_CLASS,
     LOG_METHODS,
     LOGGER,
     PLAIN,
     PURE_MODULES,
-    WORKING_CLASS,
     Value,
 )
 from migrations.legacy.server_walk import Does, Walker
@@ -64,8 +64,9 @@ class ServerWalker(Walker):
                 self.call(value_given, [Value("console"), Value("console")], node, name)
         if value.kind == "plain" and name in GLOBAL_CLASSES:
             return PLAIN
-        is_made_only = module is not None and value.kind == "package" and not WORKING_CLASS.search(name)
-        if is_made_only and module is not None and module.specifier != "ws":
+        if module is not None and value.kind == "package" and module.specifier.removeprefix("node:") in _HTTP:
+            return self.serve([self.value(argument, scope) for argument in given], node)
+        if module is not None and value.kind == "package" and IDLE_CLASS.fullmatch(name):
             return Value("package", ModuleName(module.specifier, f"new {name}"))
         raise Does(f"makes a {name}", node)
 

@@ -186,3 +186,7 @@ LOG_METHODS = frozenset(
 LOGGER = re.compile(r"(?i)log(ger)?|pino|winston|consola|signale")
 # What a class of these names does, it does by itself once it is made.
 WORKING_CLASS = re.compile(r"(Worker|CronJob|Cron|Queue(Events|Scheduler)?|Scheduler|Consumer|Agenda|Listener)$")
+# What does nothing by itself once it is made: clients of databases, buses, logs, stores.
+IDLE_CLASS = re.compile(
+    r"(\w*Client|EventEmitter\w*|Redis|IORedis|\w*Pool|Kysely|Logger|LRUCache|LRU|Agent|AsyncLocalStorage)"
+)

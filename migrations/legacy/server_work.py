@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from migrations.discovery.nodes import short_text
-from migrations.engine.syntax import find_all, text_of
-from migrations.legacy.module_names import ModuleName, module_names
+from migrations.discovery.nodes import own_nodes, short_text
+from migrations.engine.syntax import text_of
+from migrations.legacy.module_names import ModuleName, module_names, module_value
 from migrations.legacy.server_calls import ServerWalker
-from migrations.legacy.server_values import WORKING_CLASS
+from migrations.legacy.server_values import IDLE_CLASS, WORKING_CLASS
 from migrations.legacy.server_walk import Does, Work
 
 if TYPE_CHECKING:
@@ -37,14 +37,24 @@ def effect_of(view: AppView, layout: Layout, file: SourceFile) -> tuple[str, Nod
     walker.hoist(file.root, walker.top)
     try:
         for statement in file.root.named_children:
-            if statement.type == "expression_statement" and not text_of(statement).startswith(("'", '"')):
+            is_directive = text_of(statement).startswith(("'", '"'))
+            if statement.type in ("expression_statement", "import_statement") and not is_directive:
                 walker.statement(statement, walker.top)
-            for made in find_all(statement, "new_expression") if statement.type.endswith("declaration") else ():
-                if WORKING_CLASS.search(text_of(made.child_by_field_name("constructor") or made)):
-                    raise Does(f"{short_text(made)}", made)
+            for made in own_nodes(statement, "new_expression"):
+                maker = made.child_by_field_name("constructor") or made
+                if WORKING_CLASS.search(text_of(maker)) or _is_of_package(file, maker):
+                    raise Does(short_text(made), made)
     except Does as found:
         return found.what, found.node
     return None
+
+
+def _is_of_package(file: SourceFile, maker: Node) -> bool:
+    """Whether a class is a package's of which it is not known that its objects do nothing by themselves."""
+    module = module_value(file, maker)
+    if module is None or module.specifier.startswith((".", "/", "~", "@/", "#")):
+        return False
+    return module.specifier != "ws" and not IDLE_CLASS.fullmatch(text_of(maker).rpartition(".")[2])
 
 
 def _is_next(name: ModuleName) -> bool:

@@ -176,6 +176,10 @@ SOCKETS = {
         "}, 30_000);\n"
         "wss.on('close', () => clearInterval(timer));\n"
     ),
+    "a bus and a database that are only there": _started(
+        "import { EventEmitter } from 'node:events';\nimport { PrismaClient } from '@prisma/client';\n"
+        "export const bus = new EventEmitter();\nconst db = new PrismaClient();\nbus.on('error', console.error);\n"
+    ),
     "a settings file for timers": _started(
         "import { EVERY } from './settings';\nsetInterval(() => wss.clients.forEach((c) => c.ping()), EVERY);\n"
     ),
@@ -338,6 +342,17 @@ SHARED = {
             "import"
         ), 1),
         "server.listen",
+    ),
+    "a bot": (_started(
+        "import Bot from 'bot';\nconst bot = new Bot(token);\n"
+        "bot.on('message', (m) => m.reply('hi'));\n"
+    ), "new Bot"),
+    "socket.io": (
+        _started(
+            "import { Server } from 'socket.io';\nconst io = new Server(3002);\n"
+            "io.on('connection', (s) => s.emit('x'));\n"
+        ),
+        "new Server",
     ),
     "what comes over a connection": (
         _started("import Redis from 'ioredis';\nnew Redis().on('message', (channel, text) => store(text));\n"),
@@ -547,16 +562,27 @@ def test_what_only_a_server_used_stays_where_a_test_uses_it_too() -> None:
     assert {change.path for change in cleaned(files).changes} == {PATH}
 
 
-def test_a_module_that_starts_something_when_the_server_imports_it_is_needed() -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        'import cron from "node-cron";\nexport const queue = [];\ncron.schedule("* * * * *", () => queue.pop());\n',
+        'import { Bot } from "bot";\n\nexport const queue = new Bot(process.env.TOKEN);\n',
+    ],
+)
+def test_a_module_that_starts_something_when_the_server_imports_it_is_needed(text: str) -> None:
     jobs = "src/server/jobs.ts"
-    files = {
-        PATH: 'import { queue } from "./jobs";\n' + SERVER,
-        jobs: (
-            'import cron from "node-cron";\nexport const queue = [];\ncron.schedule("* * * * *", () => queue.pop());\n'
-        ),
-    }
-    [need] = cleaned(files).needs
+    [need] = cleaned({PATH: 'import { queue } from "./jobs";\n' + SERVER, jobs: text}).needs
     assert (need.file, need.line) == (jobs, 3)
+
+
+def test_a_module_that_only_gives_the_server_something_goes_with_it() -> None:
+    bus = (
+        'import { EventEmitter } from "node:events";\n'
+        "export const bus = new EventEmitter();\nexport const make = () => new Bot();\n"
+    )
+    found = cleaned({PATH: 'import { bus } from "./bus";\n' + SERVER, "src/server/bus.ts": bus})
+    assert found.needs == ()
+    assert {change.path for change in found.changes} == {PATH, "src/server/bus.ts"}
 
 
 def test_the_redirect_to_https_is_told_of() -> None:
