@@ -16,6 +16,7 @@ from migrations.discovery.nodes import (
     without_comments,
 )
 from migrations.engine.syntax import text_of
+from migrations.transforms.derived_catches import CatchClauses
 from migrations.transforms.edited_copy import GONE, fresh_name, reindented, without_gone
 from migrations.transforms.object_members import columns
 
@@ -39,6 +40,7 @@ class GeneratorBody:
         self.model = model
         self.body = body
         self.shift = shift
+        self.catches = CatchClauses(copy, model.statement, body)
         self.returns = {found.node.start_byte: found for found in model.returns}
         self.unused = self._unused()
         self.folded = self._folded()
@@ -68,6 +70,7 @@ class GeneratorBody:
         for found in model.returns:
             if found.node.start_byte != model.statement.start_byte:
                 self._write_return(found)
+        self.catches.write()
         self._write_call(copy.indentation(model.statement))
         return without_gone(copy.text(self.body))
 
@@ -186,15 +189,14 @@ class GeneratorBody:
         )
         call = copy.statement(f"const {stream} = await {self._streaming_call(base)}")
         read = f"const {piece} = {chunk}.choices[0]?.delta?.content;"
-        if not self._needs_text():
-            loop = f"for await (const {chunk} of {stream}) {{\n  {read}\n  if ({piece}) yield {piece};\n}}"
-            return [call, copy.snippet(loop, base)]
-        collect = f'{self.name} = ({self.name} ?? "") + {piece};'
-        loop = (
-            f"let {self.name}: string | null = null;\nfor await (const {chunk} of {stream}) {{\n  {read}\n"
-            f"  if (!{piece}) continue;\n  {collect}\n  yield {piece};\n}}"
-        )
-        return [call, copy.snippet(loop, base)]
+        collected = f'{self.name} = ({self.name} ?? "") + {piece};' if self._needs_text() else ""
+        before = [line for line in (collected, self.catches.marking()) if line]
+        give = f"yield {piece};"
+        steps = [f"if (!{piece}) continue;", *before, give] if before else [f"if ({piece}) {give}"]
+        lines = [f"for await (const {chunk} of {stream}) {{", *(f"  {step}" for step in (read, *steps)), "}"]
+        if collected:
+            lines.insert(0, f"let {self.name}: string | null = null;")
+        return [call, copy.snippet("\n".join(lines), base)]
 
     def _streaming_call(self, base: str) -> str:
         """The call of the model as one that streams, in a statement that is indented by `base`."""
@@ -246,6 +248,9 @@ class GeneratorBody:
                 lines.append(copy.statement("return"))
         else:
             lines = [copy.statement("return")]
+        guard = self.catches.guard(node)
+        if guard:
+            lines.insert(0, guard)
         if not lines:
             others = without_comments(block) if block is not None else []
             if block is not None and (block == self.body or len(others) > 1):

@@ -56,6 +56,19 @@ for await (const chunk of stream) {{
 }}"""
 
 
+BEGINS = """\
+for await (const chunk of stream) {
+  const piece = chunk.choices[0]?.delta?.content;
+  if (!piece) continue;
+  hasBegun = true;
+  yield piece;
+}"""
+
+
+def begins_and_collects(name: str) -> str:
+    return collects(name).replace("  yield", "  hasBegun = true;\n  yield")
+
+
 def indented(text: str, by: int) -> str:
     return "\n".join(" " * by + line if line else "" for line in text.split("\n"))
 
@@ -114,6 +127,21 @@ def blocked(source: str, *, path: str = CHAT, **files: str) -> Blocked:
 READ = "return completion.choices[0]?.message.content;"
 # The member, the reason; the line that is to be named ends with `// here`.
 REFUSED = {
+    "catch of an error taken apart": (
+        mutation(f"try {{\n{CALL}\n{READ}\n}} catch ({{ message }}) {{ // here\n  return `Sorry: ${{message}}`;\n}}"),
+        "thrown on",
+    ),
+    "catch whose error's name means something else inside": (
+        mutation(
+            f"try {{\n{CALL}\n{READ}\n}} catch (error) {{ // here\n"
+            "  if (input.again) {\n    const error = 1;\n    return FALLBACK;\n  }\n  return null;\n}"
+        ),
+        "thrown on",
+    ),
+    "try without a block around it": (
+        mutation(f"if (input.message)\n  try {{ // here\n{CALL}\n{READ}\n}} catch {{\n  return FALLBACK;\n}}"),
+        "`try`",
+    ),
     "input of no object": (mutation(f"{CALL}\n{READ}", schema="z.string() // here\n"), "not a z.object"),
     "union": (
         mutation(f"{CALL}\n{READ}", schema="z.union([a, b]) // here\n"),
@@ -385,9 +413,51 @@ BODIES = {
             f'  console.error(error);\n  throw new TRPCError({{ code: "BAD_GATEWAY" }});\n}}'
         ),
     ),
-    "a catch with a text": (
+    "a catch with a text: only where none of the reply's came": (
         f"try {{\n{indented(CALL, 2)}\n{indented(READ, 2)}\n}} catch {{\n  return FALLBACK;\n}}",
-        f"try {{\n{indented(STREAM, 2)}\n{indented(YIELDS, 2)}\n}} catch {{\n  yield FALLBACK;\n}}",
+        (
+            f"let hasBegun = false;\ntry {{\n{indented(STREAM, 2)}\n{indented(BEGINS, 2)}\n}} catch (error) {{\n"
+            "  if (hasBegun) throw error;\n  yield FALLBACK;\n}"
+        ),
+    ),
+    "a catch that answers in different ways, one of them nothing": (
+        (
+            f"try {{\n{indented(CALL, 2)}\n{indented(READ, 2)}\n}} catch (cause: unknown) {{\n"
+            "  await report(cause);\n  if (isLimit(cause)) return FALLBACK;\n"
+            '  if (isOurs(cause)) throw new Error("ours");\n  return null;\n}'
+        ),
+        (
+            f"let hasBegun = false;\ntry {{\n{indented(STREAM, 2)}\n{indented(BEGINS, 2)}\n"
+            "} catch (cause: unknown) {\n  await report(cause);\n  if (isLimit(cause)) {\n"
+            "    if (hasBegun) throw cause;\n    yield FALLBACK;\n"
+            '    return;\n  }\n  if (isOurs(cause)) throw new Error("ours");\n'
+            "  if (hasBegun) throw cause;\n  return;\n}"
+        ),
+    ),
+    "a catch that only logs, and no more than a comment": (
+        (
+            f"try {{\n  try {{\n{indented(CALL, 4)}\n{indented(READ, 4)}\n  }} catch (error) {{\n"
+            "    if (isRetried(error)) throw error;\n    console.error(error); // seen\n  }\n} catch {\n  // ignored\n}"
+        ),
+        (
+            f"let hasBegun = false;\ntry {{\n  try {{\n{indented(STREAM, 4)}\n{indented(BEGINS, 4)}\n"
+            "  } catch (error) {\n    if (isRetried(error)) throw error;\n    console.error(error); // seen\n"
+            "    if (hasBegun) throw error;\n  }\n} catch (error) {\n  // ignored\n  if (hasBegun) throw error;\n}"
+        ),
+    ),
+    "an empty catch around a reply that is kept": (
+        (
+            f"try {{\n{indented(CALL, 2)}\n  const reply = completion.choices[0]?.message.content;\n"
+            "  await save(reply);\n  return reply;\n} catch {}"
+        ),
+        (
+            f"let hasBegun = false;\ntry {{\n{indented(STREAM, 2)}\n{indented(begins_and_collects('reply'), 2)}\n"
+            "  await save(reply);\n} catch (error) {\n  if (hasBegun) throw error;\n}"
+        ),
+    ),
+    "a try around something else": (
+        (f"try {{\n  await count();\n}} catch {{\n  return FALLBACK;\n}}\n{CALL}\n{READ}"),
+        (f"try {{\n  await count();\n}} catch {{\n  yield FALLBACK;\n  return;\n}}\n{STREAM}\n{YIELDS}"),
     ),
     "a return that something follows": (
         f'if (input.ai) {{\n{indented(CALL, 2)}\n{indented(READ, 2)}\n}}\nthrow new Error("off");',
