@@ -66,7 +66,9 @@ class ServerWalker(Walker):
             return PLAIN
         if module is not None and value.kind == "package" and module.specifier.removeprefix("node:") in _HTTP:
             return self.serve([self.value(argument, scope) for argument in given], node)
-        if module is not None and value.kind == "package" and IDLE_CLASS.fullmatch(name):
+        if module is not None and value.kind == "package":
+            if not IDLE_CLASS.fullmatch(name):
+                self.doubts.append(Does(f"makes a {name}", node))
             return Value("package", ModuleName(module.specifier, f"new {name}"))
         raise Does(f"makes a {name}", node)
 
@@ -219,6 +221,8 @@ class ServerWalker(Walker):
             found = walker.call(Value("function", node=known.node, scope=walker.top), values, known.node, text)
         except Does:
             raise called from None
+        if walker.doubts:
+            raise called
         self.made += walker.made
         self.given += walker.given
         return found

@@ -120,6 +120,7 @@ class Walker(ABC):
     handling: set[int] = field(default_factory=set)
     running: list[int] = field(default_factory=list)
     returned: list[Value] = field(default_factory=list)
+    doubts: list[Does] = field(default_factory=list)
     is_listening: bool = False
     is_catching: bool = False
     handled: bool = False
@@ -135,7 +136,9 @@ class Walker(ABC):
                 self.call(value, [], node, name)
 
     def check_sockets(self) -> None:
-        """Raises Does where there is a WebSocketServer that is not tRPC's."""
+        """Raises Does where something was made that may work by itself, or a WebSocketServer that is not tRPC's."""
+        if self.doubts:
+            raise self.doubts[0]
         if None in self.given:
             return
         others = [node for node in self.made if node not in self.given]
@@ -234,7 +237,7 @@ class Walker(ABC):
             walker.program()
         except Does:
             return False
-        return True
+        return not walker.doubts
 
     def declare(self, declarator: Node, scope: Scope) -> None:
         pattern, given = declarator.child_by_field_name("name"), declarator.child_by_field_name("value")
@@ -362,8 +365,7 @@ class Walker(ABC):
             if text_of(left) in self.top:
                 self.top[text_of(left)] = scope[text_of(left)]
             return value
-        path = text_of(left)
-        root = path.partition(".")[0].partition("[")[0].strip("(")
+        path, root = text_of(left), text_of(_root(left))
         owner = self.named(root, scope)
         name = path.rpartition(".")[2]
         if owner.kind == "global" and name not in POLYFILLS:
@@ -397,6 +399,16 @@ class Walker(ABC):
     @abstractmethod
     def constructed(self, node: Node, scope: Scope) -> Value:
         """What `new` gives, after going through what that does."""
+
+
+def _root(node: Node) -> Node:
+    """What the members of an expression are members of in the end."""
+    while node.type in ("member_expression", "subscript_expression"):
+        owner = node.child_by_field_name("object")
+        if owner is None:
+            break
+        node = bare(owner)
+    return node
 
 
 def _makes_server(function: Value) -> bool:

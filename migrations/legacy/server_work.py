@@ -44,6 +44,8 @@ def effect_of(view: AppView, layout: Layout, file: SourceFile) -> tuple[str, Nod
                 maker = made.child_by_field_name("constructor") or made
                 if WORKING_CLASS.search(text_of(maker)) or _is_of_package(file, maker):
                     raise Does(short_text(made), made)
+        if walker.doubts:
+            raise walker.doubts[0]
     except Does as found:
         return found.what, found.node
     return None

@@ -362,6 +362,10 @@ SHARED = {
         _started("const jobs = {\n  start() {\n    setInterval(tidy, 1000);\n  },\n};\njobs.start();\n"),
         "setInterval",
     ),
+    "a global behind a type": (_next("  server.listen", (
+        "  (globalThis as any).wss = wss;\n"
+        "  server.listen"
+    )), "globalThis"),
     "globals at once": (_started("Object.assign(globalThis, { wss });\n"), "Object.assign"),
     "an address that is written anew": (_next("    void handle(", (
         "    req.url = rewritten(req);\n"
