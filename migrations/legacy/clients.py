@@ -16,7 +16,14 @@ from migrations.legacy.http_side import http_handlers
 from migrations.legacy.pieces import Found, Piece
 from migrations.legacy.subscribers import find_subscribers, goes_through
 from migrations.legacy.unused_code import is_left_empty, line_before, without_unused
-from migrations.legacy.ws_clients import files_with_marks, known_clients, opened_with, socket_calls, socket_options
+from migrations.legacy.ws_clients import (
+    files_with_marks,
+    known_clients,
+    opened_with,
+    socket_calls,
+    socket_options,
+    told_of_connection,
+)
 from migrations.transforms.http_only import HttpOnly
 from migrations.transforms.links_model import Refusal
 
@@ -82,7 +89,7 @@ def clean_clients(app: LegacyApp) -> Found:
     needs += rewriting.refused
     changed = sorted({path for path in rewriting.touched if app.view.read(path) != after.read(path)})
     if not rewriting.refused and not staying:
-        needs += _left(app, after)
+        needs += [*_heard(live), *_left(app, after)]
     pieces = [*kept, *(_piece(app, after, path, live) for path in changed), *_spoken_of(app, after)]
     if needed and moves:
         pieces += sse.in_process_events(app)
@@ -132,6 +139,19 @@ def _unused_subscriptions(app: LegacyApp, subscribers: Sequence[Subscriber]) -> 
         for procedure in find_procedures(app.view, app.layout, "subscription")
         if procedure.name not in used
     )
+
+
+def _heard(live: Sequence[SocketCall]) -> Iterator[Piece]:
+    """Where the app acts on the connection of a WebSocket that would go."""
+    for call in live:
+        place = told_of_connection(call)
+        if place is not None:
+            yield _need(
+                place.file.path,
+                place.line,
+                "the app acts on this WebSocket's connection when it opens or closes",
+                "take that out of the app by hand, then run this again",
+            )
 
 
 def _left(app: LegacyApp, after: AppView) -> Iterator[Piece]:

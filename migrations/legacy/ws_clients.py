@@ -151,6 +151,21 @@ def opened_with(options: Place) -> Place | None:
     return Place(options.file, params) if params is not None else address_with_parameters(options)
 
 
+def told_of_connection(call: SocketCall) -> Place | None:
+    """Where a WebSocket client tells the app that its connection opens or closes; writing a log does not count."""
+    options = argument_of(call.place.node) if call.name == "createWSClient" else None
+    for member in options.named_children if options is not None and options.type == "object" else ():
+        name = member.child_by_field_name("key") or member.child_by_field_name("name") or member
+        if text_of(name) not in ("onOpen", "onClose", "onError"):
+            continue
+        calls = [one.child_by_field_name("function") for one in find_all(member, "call_expression")]
+        is_log = bool(calls) and all(one is not None and text_of(one).startswith("console.") for one in calls)
+        is_empty = not calls and not any(True for _ in find_all(member, "assignment_expression", "identifier"))
+        if not is_log and not is_empty:
+            return Place(call.place.file, member)
+    return None
+
+
 def addresses_of(view: AppView, layout: Layout, calls: tuple[SocketCall, ...]) -> frozenset[str]:
     """What names the server in the addresses that sockets are made with: env keys and hosts."""
     found: set[str] = set()

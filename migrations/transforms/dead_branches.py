@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from migrations.discovery.nodes import is_within, without_comments
 from migrations.discovery.trpc_client import FUNCTIONS
 from migrations.engine.syntax import find_all, text_of
+from migrations.transforms.links_text import names_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from tree_sitter import Node
 
@@ -44,7 +44,7 @@ class DeadBranch:
         if block.type == "statement_block" and block.parent is not None and block.parent.type in FUNCTIONS:
             return _after_condition(returned, block, list(others))
         condition = block if block.type in ("if_statement", "else_clause") else block.parent
-        if block.type == "statement_block" and not _only_sockets(block, returned, ""):
+        if block.type == "statement_block" and not _only_sockets(block, returned):
             return None
         if condition is not None and condition.type == "else_clause":
             above = condition.parent
@@ -97,8 +97,9 @@ def _after_condition(returned: Node, body: Node, others: list[Node]) -> DeadBran
         return None
     if not all(is_within(other, kept) for other in others) or not _leaves(kept):
         return None
+    used = {text_of(node) for node in names_in(kept)}
     between = [one for one in statements if condition.end_byte <= one.start_byte < returned.start_byte]
-    if not all(_makes_only_socket(one, text_of(kept)) for one in between):
+    if not all(_makes_only_socket(one, used) for one in between):
         return None
     return DeadBranch((condition, *between, returned), kept)
 
@@ -111,13 +112,13 @@ def _statement_of(node: Node) -> Node | None:
     return above if above is not None and above.type == "return_statement" else None
 
 
-def _only_sockets(block: Node, returned: Node, kept: str) -> bool:
-    return all(one == returned or _makes_only_socket(one, kept) for one in block.named_children)
+def _only_sockets(block: Node, returned: Node) -> bool:
+    return all(one == returned or _makes_only_socket(one, set()) for one in block.named_children)
 
 
-def _makes_only_socket(statement: Node, kept: str) -> bool:
+def _makes_only_socket(statement: Node, used: Collection[str]) -> bool:
     """Whether a statement does nothing that is wanted without the WebSocket: a comment, the making of the socket, or of
-    values that what is kept does not use.
+    values that are not `used` by what is kept.
     """
     if statement.type == "comment":
         return True
@@ -130,7 +131,7 @@ def _makes_only_socket(statement: Node, kept: str) -> bool:
         return False
     for declared in without_comments(statement):
         name = declared.child_by_field_name("name")
-        if name is None or name.type != "identifier" or _mentions(kept, text_of(name)):
+        if name is None or name.type != "identifier" or text_of(name) in used:
             return False
         for call in find_all(declared, "call_expression", "new_expression", "await_expression"):
             function = call.child_by_field_name("function")
@@ -153,11 +154,6 @@ def _is_in_socket(node: Node, outer: Node) -> bool:
             return True
         above = above.parent
     return False
-
-
-def _mentions(text: str, name: str) -> bool:
-
-    return re.search(rf"(?<![\w$.]){re.escape(name)}(?![\w$])", text) is not None
 
 
 def _is_last(statement: Node) -> bool:

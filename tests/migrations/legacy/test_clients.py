@@ -167,6 +167,15 @@ ARRANGEMENTS = {
         "httpBatchLink",
         _FUNCTION_AFTER,
     ),
+    "a comment with the name of the socket in the branch that stays": (
+        _ALL,
+        'function getEndingLink() {\n  if (typeof window === "undefined") {\n    // for the client of pages\n'
+        + f"    return {HTTP};\n  }}\n"
+        + '  const client = createWSClient({ url: "ws://localhost:3001" });\n  return wsLink({ client });\n}\n\n'
+        + _USED,
+        "httpBatchLink",
+        _FUNCTION_AFTER.replace("  return", "  // for the client of pages\n  return"),
+    ),
     "a function with a guard and no braces": (
         _ALL,
         f'function getEndingLink() {{\n  if (typeof window === "undefined") return {HTTP};\n\n'
@@ -278,6 +287,11 @@ def test_the_format_of_the_file_is_kept(name: str, form: str) -> None:
     assert [(change.path, change.after) for change in found.changes] == [
         (CLIENT, write(links(names_after, body_after)))
     ]
+
+
+def test_a_socket_that_only_writes_logs_goes() -> None:
+    client = WS_CLIENT.replace('3001" }', '3001", onOpen: () => console.log("open") }')
+    assert changed(view_of(app_files(client))) == {CLIENT: HTTP_CLIENT}
 
 
 def test_only_what_the_socket_alone_used_goes() -> None:
@@ -398,6 +412,11 @@ _NEEDED: dict[str, tuple[dict[str, str], str, str]] = {
             "  return wsLink({ client });\n}\n\n" + _USED)},
         CLIENT,
         "connectionParams",
+    ),
+    "a page that shows the connection": (
+        {CLIENT: WS_CLIENT.replace('3001" }', '3001", onOpen: () => console.log("open"),\n  onClose: hide }')},
+        CLIENT,
+        "onClose: hide",
     ),
     "a test that connects": (
         {CLIENT: HTTP_CLIENT, "tests/socket.test.ts": 'import { createWSClient } from "@trpc/client";\n\n'

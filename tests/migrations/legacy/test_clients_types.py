@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.apps.toolchain import run, run_well
+from tests.migrations.legacy.client_apps import links as client_of
 from tests.migrations.legacy.test_clients import ARRANGEMENTS
-from tests.migrations.legacy.test_clients import links as client_of
 from tests.migrations.legacy.test_sse import MOVED
 
 if TYPE_CHECKING:
