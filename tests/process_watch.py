@@ -31,7 +31,8 @@ class Watch:
 
     def running(self) -> list[str]:
         """The argument lists of the processes with the mark that run now."""
-        return [arguments for _, arguments, environment in _processes({}) if self.mark and self.mark in environment]
+        running = map(_process, _numbers())
+        return [arguments for arguments, environment in running if self.mark and self.mark in environment]
 
     def wait_for_none(self, seconds: float = 20.0) -> list[str]:
         """What still runs when nothing does any more, or when that time is over."""
@@ -42,16 +43,15 @@ class Watch:
 
     def look(self, looks: dict[str, int]) -> None:
         """Look at every process that is new: `looks` says how often each was looked at."""
-        seen = {}
-        for number, arguments, environment in _processes(looks):
-            seen[number] = looks.get(number, 0) + 1
-            if seen[number] > _LOOKS:
-                continue
+        numbers = _numbers()
+        for ended in looks.keys() - numbers:
+            del looks[ended]
+        for number in [number for number in numbers if looks.get(number, 0) < _LOOKS]:
+            looks[number] = looks.get(number, 0) + 1
+            arguments, environment = _process(number)
             self.leaks += [arguments for secret in self.secrets if secret in arguments]
             if self.mark and self.mark in environment:
                 self.own.add(arguments)
-        looks.clear()
-        looks.update(seen)
 
 
 @contextmanager
@@ -76,18 +76,15 @@ def watched(*secrets: str, mark: str = "") -> Iterator[Watch]:
     assert watch.leaks == [], "a secret stood in the arguments of a process"
 
 
-def _processes(looks: dict[str, int]) -> Iterator[tuple[str, str, str]]:
-    """Number, arguments and environment of every process, as text; the number alone where there were looks enough."""
-    for entry in os.scandir("/proc"):
-        if not entry.name.isdigit():
-            continue
-        if looks.get(entry.name, 0) >= _LOOKS:
-            yield entry.name, "", ""
-            continue
-        folder = Path(entry.path)
-        try:
-            arguments = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            environment = (folder / "environ").read_bytes().decode(errors="replace")
-        except OSError:  # it has just ended, or is somebody else's
-            continue
-        yield entry.name, arguments, environment
+def _numbers() -> set[str]:
+    return {name for name in os.listdir("/proc") if name.isdigit()}  # noqa: PTH208  # at every sample: the quickest
+
+
+def _process(number: str) -> tuple[str, str]:
+    """Arguments and environment of a process, as text; empty for one that has just ended or is somebody else's."""
+    folder = Path("/proc") / number
+    try:
+        arguments = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        return arguments, (folder / "environ").read_bytes().decode(errors="replace")
+    except OSError:
+        return "", ""

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(autouse=True)
-def no_secret_in_any_process_list() -> Iterator[None]:
+def no_secret_in_any_process_list(request: pytest.FixtureRequest) -> Iterator[None]:
+    if "world" in request.fixturenames:  # it watches for itself
+        yield
+        return
     with watched(SECRET, control_plane.TOKEN, cloudflare_api.TOKEN):
         yield

@@ -282,7 +282,7 @@ def test_rollback_sends_what_was_good_before(world: Deploying) -> None:
     first = world.plane.uploads[0]
     server = world.app / "party" / "server.ts"
     server.write_text(server.read_text() + '\nconsole.log("changed since");\n')
-    run(world, "b2")
+    run(world, "b2", verify=False)
     assert "changed since" in world.plane.uploads[1]["code"]
     back_to = PartyKit().way_back(world.app, "chat-app", "")
     assert back_to.build == "b1"
