@@ -15,7 +15,7 @@ from migrations.legacy.client_users import needs_of_tests, needs_of_workspace, r
 from migrations.legacy.http_side import http_handlers
 from migrations.legacy.pieces import Found, Piece
 from migrations.legacy.subscribers import find_subscribers, goes_through
-from migrations.legacy.unused_code import is_left_empty, line_before, without_unused
+from migrations.legacy.unused_code import is_left_empty, line_before, orphans, without_unused
 from migrations.legacy.ws_clients import (
     files_with_marks,
     known_clients,
@@ -234,6 +234,18 @@ class _Rewriting:
                 if is_left_empty(self.view, self._app.layout, path):
                     self.view = self.view.with_changes({path: None})
 
+        self._drop_orphans()
+
+    def _drop_orphans(self) -> None:
+        """Take out the files that only the code that is gone imported, and what only they imported."""
+        todo = list(self.touched)
+        while todo:
+            before = self._app.view.file(todo.pop())
+            for path in tuple(orphans(self.view, self._app.layout, before)) if before is not None else ():
+                self.view = self.view.with_changes({path: None})
+                self.touched.append(path)
+                todo.append(path)
+
     def _apply(self, edits: Edits) -> None:
         changes = edits.changes()
         self.touched += [change.path for change in changes]
@@ -287,7 +299,8 @@ def _live_clients(view: AppView, app: LegacyApp) -> tuple[KnownClient, ...]:
 def _piece(app: LegacyApp, after: AppView, path: str, live: Sequence[SocketCall]) -> Piece:
     line = next((call.place.line for call in live if call.place.file.path == path), 0)
     if after.read(path) is None:
-        return Piece(path, line, "the tRPC client's WebSocket", "remove", "nothing uses it any more")
+        what = "the tRPC client's WebSocket" if line else "what only the tRPC client's WebSocket used"
+        return Piece(path, line, what, "remove", "nothing uses it any more")
     to_sse = b"httpSubscriptionLink" in (after.read(path) or b"") and b"httpSubscriptionLink" not in (
         app.view.read(path) or b""
     )

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from migrations.discovery.nodes import arguments_of
 from migrations.discovery.procedures import find_procedures
 from migrations.discovery.trpc_client import Place, definition_of, unwrapped
-from migrations.engine.syntax import find_all, text_of
+from migrations.engine.syntax import text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from tree_sitter import Node
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _HOOKS = frozenset({"useSubscription", "subscriptionOptions"})
 _NEEDLES = (b"useSubscription", b".subscribe", b".subscription", b"subscriptionOptions")
+_NAMES = ("useSubscription", "subscriptionOptions", "subscribe", "subscription")
 # A member of these begins at a client, whatever the client itself is called.
 _CLIENT_WORDS = ("trpc", "api", "client")
 
@@ -47,14 +49,13 @@ class Subscriber:
 
 def find_subscribers(view: AppView, layout: Layout) -> tuple[Subscriber, ...]:
     """Every live place that subscribes, tests included; not the app kit's own."""
+    names = frozenset(procedure.name for procedure in find_procedures(view, layout, "subscription"))
+    needles = (*_NEEDLES, *(f".{name}".encode() for name in names))
     files = [
         file
         for file in view.sources()
-        if any(needle in file.data for needle in _NEEDLES) and not file.path.startswith(layout.kit_folder)
+        if any(needle in file.data for needle in needles) and not file.path.startswith(layout.kit_folder)
     ]
-    if not files:
-        return ()
-    names = frozenset(procedure.name for procedure in find_procedures(view, layout, "subscription"))
     return tuple(found for file in files for found in _subscribers_of(view, layout, file, names))
 
 
@@ -72,7 +73,7 @@ def goes_through(subscriber: Subscriber, clients: tuple[KnownClient, ...]) -> tu
 def _subscribers_of(
     view: AppView, layout: Layout, file: SourceFile, procedures: frozenset[str]
 ) -> Iterator[Subscriber]:
-    for node in find_all(file.root, "member_expression"):
+    for node in _members(file, procedures):
         parts = _parts(node)
         if parts[-1] in _HOOKS and len(parts) >= 2:
             path = ".".join(parts[1:-1]) or _old_path(node)
@@ -82,13 +83,31 @@ def _subscribers_of(
             named = len(parts) >= 4 and any(word in parts[0].lower() for word in _CLIENT_WORDS)
             if client is not None or parts[-2] in procedures or (named and not procedures):
                 yield Subscriber(Place(file, node), ".".join(parts[1:-1]), is_hook=False, client=client)
+        elif parts[-1] in procedures and len(parts) >= 3 and _is_handed_on(node):
+            yield Subscriber(Place(file, node), ".".join(parts[1:]), is_hook=True)
         elif parts[-1] == "subscription" and len(parts) == 2 and _is_called(node) and (path := _old_path(node)):
             client = _client_of(view, layout, file, node)
             if client is not None:
                 yield Subscriber(Place(file, node), path, is_hook=False, client=client)
-    for pattern in find_all(file.root, "shorthand_property_identifier_pattern"):
+    for pattern in _nodes(file, "shorthand_property_identifier_pattern", ()):
         if text_of(pattern) in _HOOKS:
             yield Subscriber(Place(file, pattern), text_of(pattern), is_hook=True)
+
+
+def _members(file: SourceFile, procedures: frozenset[str]) -> Iterator[Node]:
+    """The `a.b.useSubscription` and the like of a file, and its `a.b.onMessage` for the procedures."""
+    for name in _nodes(file, "property_identifier", procedures):
+        if name.parent is not None and name.parent.type == "member_expression":
+            yield name.parent
+
+
+def _nodes(file: SourceFile, kind: str, names: Iterable[str]) -> Iterator[Node]:
+    """The names of one kind that may subscribe, and `names`, by their text: walking a whole tree takes long."""
+    wanted = re.compile(rf"\b(?:{'|'.join(map(re.escape, [*_NAMES, *sorted(names)]))})\b".encode())
+    for match in wanted.finditer(file.data):
+        node = file.root.descendant_for_byte_range(match.start(), match.end())
+        if node is not None and node.type == kind:
+            yield node
 
 
 def _parts(member: Node) -> list[str]:
@@ -124,6 +143,11 @@ def _old_path(member: Node) -> str:
 def _is_called(member: Node) -> bool:
     call = member.parent
     return call is not None and call.type == "call_expression" and call.child_by_field_name("function") == member
+
+
+def _is_handed_on(member: Node) -> bool:
+    """Whether a procedure is given to a function, such as the app kit's hook, to subscribe to."""
+    return member.parent is not None and member.parent.type == "arguments"
 
 
 def _client_of(view: AppView, layout: Layout, file: SourceFile, member: Node) -> Node | None:

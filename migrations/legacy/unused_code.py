@@ -6,12 +6,13 @@ import difflib
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from migrations.discovery.imports import ImportChanges
+from migrations.discovery.imports import ImportChanges, imports_of
 from migrations.discovery.nodes import key_name
 from migrations.discovery.trpc_client import declaration_of
 from migrations.engine.edits import Edits
-from migrations.engine.syntax import find_all, text_of
-from migrations.legacy.references import importers_of
+from migrations.engine.syntax import SOURCE_SUFFIXES, find_all, text_of
+from migrations.legacy.only_used import is_taken_by_name
+from migrations.legacy.references import importers_of, named_elsewhere, named_in_code, specifiers_of
 from migrations.legacy.ws_clients import socket_calls_of
 from migrations.transforms.links_sweep import FileWork, Sweep
 from migrations.transforms.links_text import Look
@@ -57,6 +58,21 @@ def is_left_empty(view: AppView, layout: Layout, path: str) -> bool:
     return not any(True for _ in importers_of(view, layout, path))
 
 
+def orphans(view: AppView, layout: Layout, before: SourceFile) -> Iterator[str]:
+    """The files that the file that was `before` imported, does not import any more, and nobody else does or names."""
+    file = view.file(before.path)
+    kept = {specifier for specifier, _ in specifiers_of(file)} if file is not None else set()
+    for specifier, _ in specifiers_of(before):
+        path = layout.resolve(before.path, specifier) if specifier not in kept else None
+        if path is None or path not in view.paths or not path.endswith(SOURCE_SUFFIXES) or is_taken_by_name(path):
+            continue
+        if _exported_names(view, path) - _imported_names(before, specifier):
+            continue
+        users = (*importers_of(view, layout, path), *named_in_code(view, path))
+        if not users and named_elsewhere(view, path) is None:
+            yield path
+
+
 def line_before(before: bytes, after: bytes, line: int) -> int:
     """Where a line of a file as it is now stood before; 0 if it was not there. Lines are from 1."""
     lines = difflib.SequenceMatcher(None, before.splitlines(), after.splitlines(), autojunk=False)
@@ -64,6 +80,28 @@ def line_before(before: bytes, after: bytes, line: int) -> int:
         if block.b <= line - 1 < block.b + block.size:
             return block.a + line - block.b
     return 0
+
+
+def _exported_names(view: AppView, path: str) -> set[str]:
+    """The names that a file gives out; a default export is "default"."""
+    file = view.file(path)
+    found = set()
+    for statement in file.root.named_children if file is not None else ():
+        if statement.type != "export_statement":
+            continue
+        inner = statement.child_by_field_name("declaration")
+        declared = (
+            [] if inner is None else inner.named_children if inner.child_by_field_name("name") is None else [inner]
+        )
+        names = {text_of(name) for node in declared if (name := node.child_by_field_name("name")) is not None}
+        names |= {text_of(node.named_children[-1]) for node in find_all(statement, "export_specifier")}
+        is_default = any(child.type == "default" for child in statement.children)
+        found |= {"default"} if is_default else names or {"*"}
+    return found
+
+
+def _imported_names(file: SourceFile, specifier: str) -> set[str]:
+    return {name.imported for one in imports_of(file) if one.specifier == specifier for name in one.names}
 
 
 def _lost(file: SourceFile, before: SourceFile) -> Iterator[Node]:

@@ -321,6 +321,18 @@ def test_a_file_that_held_the_socket_alone_goes() -> None:
     }
 
 
+def test_files_that_only_the_socket_used_go() -> None:
+    address = (
+        'import { port } from "./port";\n\nexport function address() {\n  const at = port;\n  return `ws://${at}`;\n}\n'
+    )
+    client = WS_CLIENT.replace("import superjson", 'import { address } from "~/lib/address";\nimport superjson')
+    files = {"src/lib/address.ts": address, "src/lib/port.ts": "export const port = 3001;\n"}
+    view = view_of(app_files(client.replace('"ws://localhost:3001"', "address()"), files))
+    assert changed(view) == {CLIENT: HTTP_CLIENT, "src/lib/address.ts": None, "src/lib/port.ts": None}
+    used = view.with_changes({"src/lib/other.ts": b'export { address } from "./address";\n'})
+    assert changed(used) == {CLIENT: HTTP_CLIENT}
+
+
 def test_a_file_that_holds_more_than_the_socket_stays() -> None:
     socket = (
         'import { createWSClient } from "@trpc/client";\n\nexport const wsClient = createWSClient({ url: "ws://x" });\n'
@@ -349,6 +361,11 @@ def test_a_subscription_that_nobody_uses_is_told_and_stays() -> None:
 
 _NEEDED: dict[str, tuple[dict[str, str], str, str]] = {
     "a hook": ({CLIENT: WS_CLIENT, PAGE: SUBSCRIBES}, PAGE, "useSubscription"),
+    "a procedure that is handed to a hook of the app's own": (
+        {CLIENT: WS_CLIENT, PAGE: SUBSCRIBES.replace("api.chat.onMessage.useSubscription(", "useStream(api.chat.onMessage, ")},
+        PAGE,
+        "api.chat.onMessage,",
+    ),
     "a hook over several lines": (
         {CLIENT: WS_CLIENT, PAGE: SUBSCRIBES.replace(".onMessage.use", "\n    .onMessage\n    .use")},
         PAGE,
