@@ -145,10 +145,11 @@ def make_migrated_app(folder: Path) -> App:
     return app
 
 
-def chatops(app: Path, *arguments: str, timeout_s: float = 60) -> dict[str, Any]:
+def chatops(app: Path, *arguments: str, secret: str = "", timeout_s: float = 60) -> dict[str, Any]:
     """Run `chatops ... --app <app> --json` and give back what it said. AssertionError unless it went well."""
     command = (*_CHATOPS, *arguments, "--app", str(app), "--json")
-    ended = run(*command, cwd=app.parent, timeout_s=timeout_s)
+    environment = {"RELAY_SECRET": secret} if secret else {}
+    ended = run(*command, cwd=app.parent, timeout_s=timeout_s, environment=environment)
     assert ended.returncode == 0, f"{' '.join(arguments)} ended with {ended.returncode}:\n{ended.stdout}{ended.stderr}"
     said: dict[str, Any] = json.loads(ended.stdout)
     return said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -11,9 +12,9 @@ from uuid import uuid4
 import pytest
 
 from relay_server.model import expected_text
-from tests.apps.t3 import copy_app
+from tests.apps.t3 import commit_all, copy_app
 from tests.apps.toolchain import run_well
-from tests.end_to_end.app import SECRET, App, free_port, get
+from tests.end_to_end.app import SECRET, App, chatops, free_port, get
 from tests.end_to_end.line import line
 from tests.end_to_end.model import streaming, text, tool_call
 from tests.servers import kill_group
@@ -258,3 +259,47 @@ def test_one_piece_and_streaming_again(app: App, open_chat: OpenChat, tmp_path: 
         assert_grew(replies(chat.shown()))
         assert len(chat.sockets) == 1
         assert chat.complaints == []
+
+
+def test_without_the_old_server_the_page_streams(app: App, open_chat: OpenChat, tmp_path: Path) -> None:
+    """`chatops cleanup-legacy` after a stream test: nothing of the server is left, types and lint pass, a new build
+    streams; `--undo` brings every byte back.
+    """
+    copy_app(app.folder, tmp_path / "app")
+    cleaned = App(tmp_path / "app", app.relay_port, app.model_port)
+    commit_all(cleaned.folder, "The lab")
+    before = cleaned.sources
+    with app.bundled():
+        relay = f"http://127.0.0.1:{app.relay_port}"
+        chatops(cleaned.folder, "stream-test", "lobby", "--relay", relay, "--rate", "0", secret=SECRET)
+        done = chatops(cleaned.folder, "cleanup-legacy", timeout_s=300)
+        assert done["applied"] is True
+        assert done["refused"] is None
+        assert {piece["action"] for piece in done["pieces"]} <= {"remove", "rewrite"}
+
+        manifest = json.loads((cleaned.folder / "package.json").read_text())
+        assert {"ws", "@types/ws"}.isdisjoint({**manifest["dependencies"], **manifest["devDependencies"]})
+        assert not (cleaned.folder / "node_modules" / "@types" / "ws").exists()
+        texts = {path: data for path, (_, data) in cleaned.sources.items() if path != "package-lock.json"}
+        for path, data in texts.items():
+            assert not re.search(
+                rb"ws-server|createWSClient|wsLink|applyWSSHandler|WS_URL|@types/ws|from \"ws\"", data
+            ), path
+        run_well("npm", "run", "typecheck", cwd=cleaned.folder)
+        run_well("npm", "run", "check", cwd=cleaned.folder)
+
+        again = chatops(cleaned.folder, "cleanup-legacy")
+        assert (again["applied"], again["pieces"]) == (False, [])
+
+        cleaned.build()
+        with cleaned.running() as port:
+            chat = open_chat(f"http://127.0.0.1:{port}")
+            chat.ask(MESSAGE)
+            chat.wait_for_growth()
+            chat.screenshot("after-the-cleanup")
+            assert_came_once(chat)
+            assert_grew(replies(chat.shown()))
+            assert chat.complaints == []
+
+    chatops(cleaned.folder, "cleanup-legacy", "--undo", timeout_s=300)
+    assert cleaned.sources == before
