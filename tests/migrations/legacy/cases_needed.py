@@ -186,11 +186,12 @@ export function useLatest(onData: (text: string) => void, enabled = true) {
             **T3,
             "extension/background.ts": """\
 import { createTRPCProxyClient, createWSClient, wsLink } from "@trpc/client";
+import superjson from "superjson";
 
 import type { AppRouter } from "../src/server/api/root";
 
 const socket = createWSClient({ url: "wss://live.example.com" });
-const trpc = createTRPCProxyClient<AppRouter>({ links: [wsLink({ client: socket })] });
+const trpc = createTRPCProxyClient<AppRouter>({ links: [wsLink({ client: socket, transformer: superjson })] });
 
 trpc.chat.onMessage.subscribe(undefined, {
   onData: (text) => console.log(text),

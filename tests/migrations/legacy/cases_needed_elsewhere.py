@@ -128,13 +128,14 @@ test("the server starts", async () => {
             **T3,
             "tests/chat.test.ts": """\
 import { createTRPCClient, createWSClient, wsLink } from "@trpc/client";
+import superjson from "superjson";
 import { expect, test } from "vitest";
 
 import type { AppRouter } from "../src/server/api/root";
 
 test("messages come", async () => {
   const socket = createWSClient({ url: "ws://localhost:3001" });
-  const client = createTRPCClient<AppRouter>({ links: [wsLink({ client: socket })] });
+  const client = createTRPCClient<AppRouter>({ links: [wsLink({ client: socket, transformer: superjson })] });
   const text = await new Promise((resolve) =>
     client.chat.onMessage.subscribe(undefined, { onData: resolve }),
   );

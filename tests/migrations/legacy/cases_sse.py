@@ -195,11 +195,12 @@ SSE = (
             **T3,
             "extension/background.ts": """\
 import { createTRPCClient, createWSClient, wsLink } from "@trpc/client";
+import superjson from "superjson";
 
 import type { AppRouter } from "../src/server/api/root";
 
 const socket = createWSClient({ url: "wss://live.example.com" });
-const trpc = createTRPCClient<AppRouter>({ links: [wsLink({ client: socket })] });
+const trpc = createTRPCClient<AppRouter>({ links: [wsLink({ client: socket, transformer: superjson })] });
 
 trpc.chat.onMessage.subscribe(undefined, {
   onData: (text) => console.log(text),
