@@ -362,7 +362,7 @@ def test_a_subscription_that_nobody_uses_is_told_and_stays() -> None:
 _NEEDED: dict[str, tuple[dict[str, str], str, str]] = {
     "a hook": ({CLIENT: WS_CLIENT, PAGE: SUBSCRIBES}, PAGE, "useSubscription"),
     "a procedure that is handed to a hook of the app's own": (
-        {CLIENT: WS_CLIENT, PAGE: SUBSCRIBES.replace("api.chat.onMessage.useSubscription(", "use(api.chat.onMessage, ")},
+        {CLIENT: WS_CLIENT, PAGE: SUBSCRIBES.replace("api.chat.onMessage.useSubscription(", "on(api.chat.onMessage, ")},
         PAGE,
         "api.chat.onMessage,",
     ),
