@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,6 +26,11 @@ def _plan(files: Mapping[str, str], case: Case) -> CleanupPlan:
     return plan_cleanup(AppView.of_files(_encoded(files)), to_sse=case.to_sse)
 
 
+@cache
+def _plan_of(name: str) -> CleanupPlan:
+    return _plan(_BY_NAME[name].files, _BY_NAME[name])
+
+
 def _encoded(files: Mapping[str, str]) -> dict[str, bytes]:
     return {path: text.encode() for path, text in files.items()}
 
@@ -44,7 +50,7 @@ def test_every_case_has_a_name_of_its_own_and_there_are_enough() -> None:
 @pytest.mark.parametrize("name", _BY_NAME)
 def test_exactly_what_is_expected_changes(name: str) -> None:
     case = _BY_NAME[name]
-    plan = _plan(case.files, case)
+    plan = _plan_of(name)
     assert {(need.file, need.line) for need in plan.needs} == case.lines_of_needs()
     assert (plan.refused is not None) == bool(case.needs)
     assert _changed(plan) == case.after
@@ -56,7 +62,7 @@ def test_exactly_what_is_expected_changes(name: str) -> None:
 @pytest.mark.parametrize("name", _BY_NAME)
 def test_the_pieces_are_told(name: str) -> None:
     case = _BY_NAME[name]
-    plan = _plan(case.files, case)
+    plan = _plan_of(name)
     told = {(piece.file, piece.action) for piece in plan.pieces}
     assert set(case.pieces) <= told
     if case.needs:
@@ -79,7 +85,7 @@ def test_the_pieces_are_told(name: str) -> None:
 @pytest.mark.parametrize("name", [case.name for case in CASES if case.after])
 def test_what_was_written_can_be_read_and_a_second_run_finds_nothing(name: str) -> None:
     case = _BY_NAME[name]
-    plan = _plan(case.files, case)
+    plan = _plan_of(name)
     for change in plan.changes:
         file = plan.after.file(change.path)
         if file is not None and change.path.endswith(SOURCE_SUFFIXES):
