@@ -99,12 +99,12 @@ def _unverified(view: AppView, config: Config) -> str:
 
     The last stream-test from this copy of the app decides; a deployment that was checked is one.
     """
+    from migrations.deploy.history import History
     from migrations.discovery.layout import find_layout
     from migrations.kit_files import kit_path
     from migrations.mode import HOST_KEY, env_value
     from relay_server.checks.verdicts import last_verdict
     from relay_server.client.address import relay_address, relay_address_of_host
-    from relay_server.deploy.history import History
 
     if not view.exists(kit_path(find_layout(view), "client/relay-link.ts")):
         return ""

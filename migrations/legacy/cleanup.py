@@ -11,15 +11,15 @@ from migrations.engine.diff import unified_diff
 from migrations.engine.outcome import Blocked, FileChange, Leftover, NotApplicable, Pending
 from migrations.engine.packages import MANIFEST, with_packages
 from migrations.hints import AppHints
-from migrations.legacy.builds import clean_builds
-from migrations.legacy.clients import clean_clients
-from migrations.legacy.contexts import clean_contexts
-from migrations.legacy.deployments import clean_deployments
-from migrations.legacy.environment import clean_environment
-from migrations.legacy.packages import clean_packages
+from migrations.legacy.builds.stage import clean_builds
+from migrations.legacy.clients.stage import clean_clients
+from migrations.legacy.contexts.stage import clean_contexts
+from migrations.legacy.deployments.stage import clean_deployments
+from migrations.legacy.environment.stage import clean_environment
+from migrations.legacy.packages.stage import clean_packages
 from migrations.legacy.pieces import LegacyApp, Piece
-from migrations.legacy.scripts import clean_scripts
-from migrations.legacy.servers import clean_servers, find_servers
+from migrations.legacy.scripts.stage import clean_scripts
+from migrations.legacy.servers.stage import clean_servers, find_servers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -1,0 +1,1 @@
+"""What the tRPC context has for WebSocket connections."""

@@ -1,0 +1,1 @@
+"""Environment keys that only the server and its clients read."""

@@ -1,0 +1,1 @@
+"""Packages that nothing uses once the server is gone."""

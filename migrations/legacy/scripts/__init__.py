@@ -1,0 +1,1 @@
+"""Scripts of package.json that run or build the server."""

@@ -1,0 +1,1 @@
+"""The server's own files, and what they do."""
