@@ -109,6 +109,7 @@ def test_what_is_written_is_as_prettier_and_biome_write_it(tools: NodeTools, tmp
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_the_migrated_pages_stream_and_end_as_the_mutation_would_have_left_them(
     tools: NodeTools, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -139,7 +140,9 @@ def test_the_migrated_pages_stream_and_end_as_the_mutation_would_have_left_them(
     )
     monkeypatch.setenv("CHATOPS_PYTHON", sys.executable)
     report = tmp_path / "report.json"
-    done = NodeTools(tmp_path).run("vitest", "run", "--reporter=default", "--reporter=json", f"--outputFile={report}")
+    done = NodeTools(tmp_path).run(
+        "vitest", "run", "--reporter=default", "--reporter=json", f"--outputFile={report}", timeout_s=390
+    )
     _check(done)
     assert json.loads(report.read_text())["numPassedTests"] == 2 * len(PAGES)
 

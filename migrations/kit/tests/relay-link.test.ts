@@ -15,9 +15,9 @@ import {
 	type RunningApp,
 	roomState,
 	SECRET,
-	sleep,
 	startApp,
 	startRelay,
+	Told,
 	until,
 	Wire,
 } from "./servers";
@@ -44,6 +44,22 @@ afterEach(async () => {
 
 function words(count: number): string[] {
 	return Array.from({ length: count }, (_, index) => `w${String(index)} `);
+}
+
+/** The model of the reply; it says what it is told to. */
+function tell(count: number): Told {
+	const told = new Told(words(count));
+	server.app.model = told.model;
+	return told;
+}
+
+/** Waits until the relay has so many frames of the reply. */
+async function untilPublished(frames: number) {
+	await until(async () =>
+		(await roomState(relay.host, "lobby")).streams.some(
+			({ next }) => next === frames,
+		),
+	);
 }
 
 type Seen = {
@@ -231,19 +247,24 @@ describe("a reply over the relay", () => {
 			return real(url, init);
 		});
 		server.app.model = () => pieces(words(500), 3);
+		const began = Date.now();
 		const seen = read("lobby:many");
 		await seen.done;
 		expect(seen.text()).toBe(words(500).join(""));
 		expect(posts).toBeGreaterThan(2);
-		expect(posts).toBeLessThan(60);
+		// The first twenty come quicker, then there are ten a second, however long the pieces take.
+		expect(posts).toBeLessThan(30 + (Date.now() - began) / 100);
 	});
 
 	it("reaches two readers in one shared room, one of them late, and is asked for once", async () => {
-		server.app.model = () => pieces(words(30), 10);
+		const told = tell(30);
+		told.say(10);
 		const trackId = newTrackId("shared");
 		const asking = read(trackId);
-		await until(() => asking.values.length > 3);
+		await until(() => asking.values.length === 10);
 		const following = read(trackId + FOLLOW);
+		await until(() => following.values.length === 10);
+		told.say();
 		await Promise.all([asking.done, following.done]);
 		expect(following.text()).toBe(words(30).join(""));
 		expect(following.values[0]?.id).toBe(trackId);
@@ -286,19 +307,25 @@ describe("without the relay", () => {
 	});
 
 	it("a relay that is killed in mid-reply costs nothing of the reply", async () => {
-		server.app.model = () => pieces(words(40), 20);
+		const told = tell(40);
+		told.say(20);
 		const seen = read("lobby:x");
-		await until(() => seen.values.length > 5);
+		await until(() => seen.values.length === 20);
 		await relay.kill();
+		told.say();
 		await expectWhole(seen);
 	});
 
 	it("a relay that forgets in mid-reply gets it all again", async () => {
-		server.app.model = () => pieces(words(40), 40);
+		const told = tell(40);
+		told.say(20);
 		const seen = read("lobby:x");
-		await until(() => seen.values.length > 5);
+		await until(() => seen.values.length === 20);
 		await relay.kill();
+		told.say(30);
+		await until(() => seen.values.length === 30);
 		relay = await startRelay(relay.port);
+		told.say();
 		await expectWhole(seen);
 		await until(async () =>
 			(await roomState(relay.host, "lobby")).streams.some(
@@ -360,12 +387,17 @@ describe("without the relay", () => {
 			wire.stop();
 		});
 		wire.bar();
-		server.app.model = () => pieces(words(40), 40);
+		const told = tell(40);
+		told.say(20);
 		const seen = read("lobby:x", { relay: wire.host });
-		await until(() => seen.values.length > 3);
+		await until(() => seen.values.length === 20);
 		wire.open();
+		await until(async () => {
+			const { subscribers } = await roomState(relay.host, "lobby");
+			return subscribers > 0;
+		});
+		told.say();
 		await expectWhole(seen);
-		expect(wire.connections).toBeGreaterThan(0);
 	});
 });
 
@@ -375,15 +407,25 @@ describe("when connections are cut", () => {
 		leftovers.push(() => {
 			wire.stop();
 		});
-		server.app.model = () => pieces(words(60), 20);
+		const told = tell(60);
+		told.say(20);
 		const seen = read("lobby:x", { relay: wire.host });
-		await until(() => seen.values.length > 5);
+		await until(() => seen.values.length === 20);
 		wire.bar();
-		await sleep(300);
+		told.say(40);
+		await untilPublished(41);
+		await until(() => seen.states.at(-1) === "connecting");
 		wire.open();
+		await until(() => seen.values.length === 40);
+		told.say();
 		await seen.done;
 		expect(seen.text()).toBe(words(60).join(""));
-		expect(seen.states).toContain("connecting");
+		expect(seen.states).toEqual([
+			"connecting",
+			"started",
+			...["pending", "connecting"],
+			...["pending", "stopped", "idle"],
+		]);
 		expect(wire.connections).toBeGreaterThan(1);
 		expect(server.responses[0]?.text).not.toContain("w1 ");
 	});
@@ -393,10 +435,12 @@ describe("when connections are cut", () => {
 		leftovers.push(() => {
 			wire.stop();
 		});
-		server.app.model = () => pieces(words(60), 20);
+		const told = tell(60);
+		told.say(20);
 		const seen = read("lobby:x", { url: `http://${wire.host}/chat` });
-		await until(() => seen.values.length > 5);
+		await until(() => seen.values.length === 20);
 		wire.bar();
+		told.say();
 		await seen.done;
 		expect(seen.text()).toBe(words(60).join(""));
 		expect(seen.isComplete).toBe(true);
@@ -411,32 +455,37 @@ describe("when connections are cut", () => {
 			toApp.stop();
 			toRelay.stop();
 		});
-		server.app.model = () => pieces(words(60), 20);
+		const told = tell(60);
+		told.say(20);
 		const seen = read("lobby:x", {
 			url: `http://${toApp.host}/chat`,
 			relay: toRelay.host,
 		});
-		await until(() => seen.values.length > 5);
+		await until(() => seen.values.length === 20);
 		toApp.bar();
 		toRelay.bar();
-		await sleep(400);
+		told.say(40);
+		await untilPublished(41);
 		toRelay.open();
+		await until(() => seen.values.length === 40);
+		told.say();
 		await seen.done;
 		expect(seen.text()).toBe(words(60).join(""));
 	});
 
 	it("a page that is closed does not end the reply", async () => {
-		server.app.model = () => pieces(words(40), 20);
+		const told = tell(40);
+		told.say(20);
 		const seen = read("lobby:x");
-		await until(() => seen.values.length > 5);
+		await until(() => seen.values.length === 20);
 		seen.leave();
-		const left = seen.values.length;
+		told.say();
 		await until(async () =>
 			(await roomState(relay.host, "lobby")).streams.some(
 				({ finished }) => finished,
 			),
 		);
-		expect(seen.values).toHaveLength(left);
+		expect(seen.values).toHaveLength(20);
 		const frames = await framesOf(relay.host, "lobby");
 		expect(frames).toHaveLength(42);
 		expect(frames.at(-1)).toMatchObject({ kind: "end" });
@@ -446,19 +495,21 @@ describe("when connections are cut", () => {
 	});
 
 	it("a signal ends the reading, not the reply", async () => {
-		server.app.model = () => pieces(words(40), 20);
+		const told = tell(40);
+		told.say(20);
 		const leaving = new AbortController();
 		const seen = read("lobby:x", { signal: leaving.signal });
-		await until(() => seen.values.length > 5);
+		await until(() => seen.values.length === 20);
 		leaving.abort();
 		await seen.done;
-		expect(seen.values.length).toBeLessThan(40);
+		told.say();
 		await until(async () =>
 			(await roomState(relay.host, "lobby")).streams.some(
 				({ finished }) => finished,
 			),
 		);
 		expect(await framesOf(relay.host, "lobby")).toHaveLength(42);
+		expect(seen.values).toHaveLength(20);
 	});
 
 	it("a server that cannot be reached at all is an error", async () => {
@@ -500,7 +551,7 @@ describe("stop", () => {
 			kind: "end",
 			data: { stopped: true },
 		});
-		expect(frames.length).toBeLessThan(200);
+		expect(frames.length).toBeLessThan(1000);
 	});
 
 	it("is heard while the model is silent", async () => {

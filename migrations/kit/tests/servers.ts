@@ -134,13 +134,37 @@ export async function* pieces(
 	}
 }
 
+/** A model that says of its pieces as many as a test has told it to. */
+export class Told {
+	/** How many the reply has taken. */
+	said = 0;
+	#upTo = 0;
+
+	constructor(readonly values: Piece[]) {}
+
+	/** Say on, up to so many pieces in all. */
+	say(upTo = this.values.length): void {
+		this.#upTo = upTo;
+	}
+
+	readonly model: Model = () => this.#pieces();
+
+	async *#pieces(): AsyncGenerator<Piece> {
+		for (const value of this.values) {
+			await until(() => this.said < this.#upTo);
+			yield value;
+			this.said += 1;
+		}
+	}
+}
+
 export function sleep(ms: number) {
 	return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 /** Waits until something is so. */
 export async function until(check: () => boolean | Promise<boolean>) {
-	const deadline = Date.now() + 15_000;
+	const deadline = Date.now() + 60_000;
 	while (!(await check())) {
 		if (Date.now() > deadline) throw new Error("it did not come about");
 		await sleep(10);

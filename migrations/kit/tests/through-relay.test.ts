@@ -128,8 +128,8 @@ describe("throughRelay", () => {
 
 	it("tells the relay that a model which thinks for long is alive", async () => {
 		await relay.stop();
-		await useRelay({ RELAY_IDLE_SECONDS: "3" });
-		await respond(["late"], {}, { trackId: "lobby:x" }, 5000);
+		await useRelay({ RELAY_IDLE_SECONDS: "6" });
+		await respond(["late"], {}, { trackId: "lobby:x" }, 8000);
 		await until(isFinished);
 		const frames = await framesOf(relay.host, "lobby");
 		expect(frames.map(({ kind }) => kind)).toEqual(["start", "data", "end"]);
