@@ -79,7 +79,7 @@ class ScriptReducer:
         """The script `name` without what went. Raises Unclear: it has to do with that, and not in a known way."""
         found = Reduction(text)
         found.text = _Line(self, name, found).reduce(text)
-        left = self.mentioned_file(found.text or "")
+        left = self.mentioned(found.text or "")
         if left is not None:
             raise Unclear(f"it names {left} where that is not expected")
         is_next = bool(found.sources & self.gone.next_servers)
