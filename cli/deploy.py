@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from cli.config import Config
     from cli.deploy_secret import RelaySecret
     from cli.vercel import EnvVariable
+    from migrations.deploy.pipeline import DeployReport, DeploySettings, Pointed, Step
+    from migrations.deploy.target import Request, Target
     from migrations.engine import AppView, Engine
-    from relay_server.deploy.pipeline import DeployReport, DeploySettings, Pointed, Step
-    from relay_server.deploy.target import Request, Target
 
 
 def deploy(
@@ -77,9 +77,9 @@ def deploy(
     from cli.config import load_config
     from cli.deploy_display import show_deployments, show_dry_run, show_report
     from cli.deploy_secret import secret_to_deploy
-    from relay_server.deploy.history import History
-    from relay_server.deploy.pipeline import DeploySettings
-    from relay_server.deploy.target import Request
+    from migrations.deploy.history import History
+    from migrations.deploy.pipeline import DeploySettings
+    from migrations.deploy.target import Request
 
     config = load_config(app)
     if list_:
@@ -115,7 +115,7 @@ def _run(
 ) -> DeployReport:
     from cli.console import note, progress
     from cli.deploy_display import show_step
-    from relay_server.deploy.pipeline import deploy as run
+    from migrations.deploy.pipeline import deploy as run
 
     def on_step(step: Step) -> None:
         if not json:
@@ -160,20 +160,20 @@ def _target(name: str, config: Config) -> Target:
     from relay_server.errors import UsageError
 
     if name == "partykit":
-        from relay_server.deploy.partykit import PartyKit
+        from migrations.deploy.partykit import PartyKit
 
         return PartyKit()
     if name == "cloudflare":
-        from relay_server.deploy.cloudflare import CloudflareTarget
+        from migrations.deploy.cloudflare import CloudflareTarget
 
         return CloudflareTarget()
     if name == "local":
-        from relay_server.deploy.local import LocalTarget
+        from migrations.deploy.local import LocalTarget
 
         serve = config.serve
         return LocalTarget(serve.host, serve.port, None if serve.db == "memory" else serve.db)
     if name == "docker":
-        from relay_server.deploy.docker import DockerTarget
+        from migrations.deploy.docker import DockerTarget
 
         return DockerTarget()
     raise UsageError(
@@ -250,9 +250,9 @@ def _point(engine: Engine, place: Target, url: str, secret: str, *, vercel: bool
     """Vercel first: that is where a fault is likelier, and the app's files then still say what they said."""
     from cli.pointing import pointing_changes
     from cli.vercel import instructions, set_variables
+    from migrations.deploy.pipeline import Pointed
     from migrations.mode import current_mode
     from relay_server.client.address import relay_address
-    from relay_server.deploy.pipeline import Pointed
 
     variables = _variables(url, secret)
     if vercel:

@@ -10,9 +10,9 @@ from cli.console import escape_controls, note, print_json, result
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from relay_server.deploy.history import Deployment
-    from relay_server.deploy.pipeline import DeployReport, Step
-    from relay_server.deploy.target import Request, Target
+    from migrations.deploy.history import Deployment
+    from migrations.deploy.pipeline import DeployReport, Step
+    from migrations.deploy.target import Request, Target
 
 _MARKS = {True: "ok  ", False: "fail", None: "-   "}
 _STYLES = {True: "green", False: "red", None: "dim"}

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cli.config import Config
+    from migrations.deploy.target import Target
     from migrations.engine import AppView
-    from relay_server.deploy.target import Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +76,8 @@ def _beside_docker(view: AppView, place: Target) -> str:
     """What an earlier run wrote beside the files for hosting it; the app is not pointed at what nobody runs yet."""
     if place.name != "docker":
         return ""
+    from migrations.deploy.docker_files import ENV_FILE, FOLDER
     from migrations.engine.line_edits import get_env
     from migrations.mode import SECRET_KEY
-    from relay_server.deploy.docker_files import ENV_FILE, FOLDER
 
     return get_env(view.read(f"{FOLDER}/{ENV_FILE}") or b"", SECRET_KEY) or ""

@@ -75,8 +75,8 @@ def init(
 def _ci_files(engine: Engine, config: Config) -> CiFiles:
     """The workflow and what it needs, at the top of the repository that the app is in."""
     from migrations.ci_workflow import WHEELS, CiSettings, ci_files
+    from migrations.deploy.docker_wheel import make_wheel
     from migrations.engine import git
-    from relay_server.deploy.docker_wheel import make_wheel
     from relay_server.errors import UsageError
 
     try:

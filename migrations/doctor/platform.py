@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from migrations.deploy.partykit_sign_in import find_sign_in
 from migrations.discovery.chat import Chat, find_chat
 from migrations.discovery.layout import find_layout
 from migrations.discovery.route_handler import RouteHandler, find_route_handlers
@@ -19,7 +20,6 @@ from migrations.engine.syntax import text_of
 from migrations.m2_relay import CONFIG as PARTYKIT_CONFIG
 from migrations.m2_relay import own_config as partykit_config
 from migrations.m6_own_account import own_worker
-from relay_server.deploy.partykit_sign_in import find_sign_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

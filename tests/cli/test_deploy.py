@@ -19,8 +19,8 @@ import pytest
 
 from tests.cli.command import Ended
 from tests.control_plane import LOGIN, TOKEN, Fault
-from tests.relay_server.deploy.apps import files_of, make_app
-from tests.relay_server.deploy.deploying import Deploying, deploying
+from tests.migrations.deploy.apps import files_of, make_app
+from tests.migrations.deploy.deploying import Deploying, deploying
 from tests.servers import SECRET
 
 if TYPE_CHECKING:

@@ -15,10 +15,10 @@ from uuid import uuid4
 
 import pytest
 
+from tests.migrations.deploy.apps import files_of
+from tests.migrations.deploy.cloudflare_api import TOKEN, CloudflareApi, Fault
+from tests.migrations.deploy.cloudflare_world import make_cloudflare_app, signed_in
 from tests.process_watch import watched
-from tests.relay_server.deploy.apps import files_of
-from tests.relay_server.deploy.cloudflare_api import TOKEN, CloudflareApi, Fault
-from tests.relay_server.deploy.cloudflare_world import make_cloudflare_app, signed_in
 from tests.servers import SECRET
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from relay_server import background
+from tests.migrations.deploy.apps import files_of, make_app
 from tests.process_watch import watched
-from tests.relay_server.deploy.apps import files_of, make_app
 from tests.servers import SECRET
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests import control_plane
+from tests.migrations.deploy import cloudflare_api
 from tests.process_watch import watched
-from tests.relay_server.deploy import cloudflare_api
 from tests.servers import SECRET
 
 if TYPE_CHECKING:

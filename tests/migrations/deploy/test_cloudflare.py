@@ -16,28 +16,28 @@ import pytest
 
 from cli.deploy import _point
 from migrations.catalogue import all_migrations
+from migrations.deploy.cloudflare import CloudflareTarget
+from migrations.deploy.cloudflare_faults import failure
+from migrations.deploy.cloudflare_wrangler import Entry, WranglerRun
+from migrations.deploy.history import Deployment, History
+from migrations.deploy.live import Pace, probe, small_stream_test, wait_for_build
+from migrations.deploy.pipeline import DeployReport, DeploySettings, Pointed, deploy
+from migrations.deploy.retry import Retry
+from migrations.deploy.target import Request
 from migrations.engine import Engine
 from migrations.hints import AppHints
-from relay_server.deploy.cloudflare import CloudflareTarget
-from relay_server.deploy.cloudflare_faults import failure
-from relay_server.deploy.cloudflare_wrangler import Entry, WranglerRun
-from relay_server.deploy.history import Deployment, History
-from relay_server.deploy.live import Pace, probe, small_stream_test, wait_for_build
-from relay_server.deploy.pipeline import DeployReport, DeploySettings, Pointed, deploy
-from relay_server.deploy.retry import Retry
-from relay_server.deploy.target import Request
 from relay_server.errors import ChatopsError, Denied, UsageError
 from tests.control_plane import free_port
+from tests.migrations.deploy.apps import files_of
+from tests.migrations.deploy.cloudflare_api import TOKEN, CloudflareApi, Fault, Upload
+from tests.migrations.deploy.cloudflare_world import MODEL_KEY, WORKER, make_cloudflare_app, signed_in
 from tests.node import NODE
-from tests.relay_server.deploy.apps import files_of
-from tests.relay_server.deploy.cloudflare_api import TOKEN, CloudflareApi, Fault, Upload
-from tests.relay_server.deploy.cloudflare_world import MODEL_KEY, WORKER, make_cloudflare_app, signed_in
 from tests.servers import SECRET, TYPESCRIPT, kill_group
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from relay_server.deploy.target import Tell
+    from migrations.deploy.target import Tell
     from tests.servers import RunningRelay
 
 slow = pytest.mark.slow

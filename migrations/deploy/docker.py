@@ -5,11 +5,16 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from relay_server.deploy.docker_files import ENV_FILE, FOLDER, files, is_ours, was_ours
-from relay_server.deploy.docker_wheel import is_wheel, make_wheel
-from relay_server.deploy.target import Request, Tell, Uploaded
+from migrations.catalogue import all_migrations
+from migrations.deploy.docker_files import ENV_FILE, FOLDER, files, is_ours, was_ours
+from migrations.deploy.docker_wheel import DISTRIBUTION, is_wheel, make_wheel
+from migrations.deploy.target import Request, Tell, Uploaded
+from migrations.engine import AppView, Engine, FileChange
+from migrations.engine.line_edits import set_env
+from migrations.hints import AppHints
 from relay_server.errors import UsageError
 from relay_server.private_file import write_private
 from relay_server.process import NotRun, run
@@ -17,8 +22,7 @@ from relay_server.process import NotRun, run
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from migrations.engine import FileChange
-    from relay_server.deploy.history import Deployment
+    from migrations.deploy.history import Deployment
 
 _START = f"docker compose --file {FOLDER}/compose.yaml up --build --detach"
 _AFTERWARDS = (
@@ -95,14 +99,11 @@ class DockerTarget:
 
     def _changes(self, request: Request) -> tuple[list[FileChange], list[str]]:
         """What has to be written, and the files that somebody has edited, which stay. Raises UsageError."""
-        from cli import __version__
-        from migrations.engine import AppView, FileChange
-
         view = AppView.of_folder(request.app)
         name, wheel = make_wheel()
         changes: list[FileChange] = []
         kept: list[str] = []
-        for path, data in files(__version__).items():
+        for path, data in files(version(DISTRIBUTION)).items():
             there = view.read(path)
             if there == data:
                 continue
@@ -123,10 +124,6 @@ class DockerTarget:
         return changes, kept
 
     def _write(self, request: Request, changes: list[FileChange]) -> None:
-        from migrations.catalogue import all_migrations
-        from migrations.engine import Engine
-        from migrations.hints import AppHints
-
         Engine(request.app, all_migrations(AppHints())).change("the files for hosting the relay", changes)
 
 
@@ -140,8 +137,6 @@ def _no_way_back() -> UsageError:
 
 def _write_env(request: Request) -> None:
     """Set the two keys; what somebody added to the file stays. Not through the journal, which would keep the secret."""
-    from migrations.engine.line_edits import set_env
-
     _check_secret(request.secret)
     path = request.app / FOLDER / ENV_FILE
     data = path.read_bytes() if path.is_file() else b""

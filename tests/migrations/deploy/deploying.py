@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from tests.control_plane import LOGIN, TOKEN, ControlPlane, control_plane
+from tests.migrations.deploy.apps import make_app
 from tests.node import NODE
 from tests.process_watch import Watch, watched
-from tests.relay_server.deploy.apps import make_app
 from tests.servers import SECRET
 
 if TYPE_CHECKING:

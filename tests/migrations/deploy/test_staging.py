@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from migrations.deploy.staging import project_settings, restaged, sent_files, staged
 from migrations.engine.view import AppView
-from relay_server.deploy.staging import project_settings, restaged, sent_files, staged
 from relay_server.errors import UsageError
-from tests.relay_server.deploy.apps import make_app
+from tests.migrations.deploy.apps import make_app
 from tests.servers import TYPESCRIPT
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from relay_server.deploy.partykit_sign_in import find_sign_in
+from migrations.deploy.partykit_sign_in import find_sign_in
 from relay_server.errors import Denied
 
 if TYPE_CHECKING:

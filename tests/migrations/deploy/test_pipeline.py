@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from relay_server.deploy.history import Deployment, History
-from relay_server.deploy.live import Pace
-from relay_server.deploy.pipeline import STEPS, DeploySettings, Pointed, Step, deploy
-from relay_server.deploy.retry import Retry
-from relay_server.deploy.target import Passing, Request, Tell, Uploaded
+from migrations.deploy.history import Deployment, History
+from migrations.deploy.live import Pace
+from migrations.deploy.pipeline import STEPS, DeploySettings, Pointed, Step, deploy
+from migrations.deploy.retry import Retry
+from migrations.deploy.target import Passing, Request, Tell, Uploaded
 from relay_server.errors import ChatopsError, CheckFailed, Denied
 
 if TYPE_CHECKING:

@@ -10,18 +10,18 @@ import pytest
 
 from cli.deploy import _point
 from migrations.catalogue import all_migrations
+from migrations.deploy.history import Deployment, History
+from migrations.deploy.live import Pace
+from migrations.deploy.partykit import PartyKit
+from migrations.deploy.pipeline import DeployReport, DeploySettings, Pointed, deploy
+from migrations.deploy.retry import Retry
+from migrations.deploy.target import Request
 from migrations.engine import Engine
 from migrations.hints import AppHints
-from relay_server.deploy.history import Deployment, History
-from relay_server.deploy.live import Pace
-from relay_server.deploy.partykit import PartyKit
-from relay_server.deploy.pipeline import DeployReport, DeploySettings, Pointed, deploy
-from relay_server.deploy.retry import Retry
-from relay_server.deploy.target import Request
 from relay_server.errors import ChatopsError, Denied, Unreachable, UsageError
 from tests.control_plane import LOGIN, TOKEN, Fault, free_port
-from tests.relay_server.deploy.apps import MODEL_KEY, files_of
-from tests.relay_server.deploy.deploying import Deploying, deploying
+from tests.migrations.deploy.apps import MODEL_KEY, files_of
+from tests.migrations.deploy.deploying import Deploying, deploying
 from tests.servers import SECRET
 
 if TYPE_CHECKING:

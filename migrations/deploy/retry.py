@@ -6,14 +6,14 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from migrations.deploy.target import Passing
 from relay_server.client.backoff import retry_delays
-from relay_server.deploy.target import Passing
 from relay_server.errors import Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from relay_server.deploy.target import Tell
+    from migrations.deploy.target import Tell
 
 _Result = TypeVar("_Result")
 

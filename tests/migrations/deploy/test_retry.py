@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from relay_server.deploy.retry import Retry, retried
-from relay_server.deploy.target import Passing
+from migrations.deploy.retry import Retry, retried
+from migrations.deploy.target import Passing
 from relay_server.errors import Denied, Unreachable
 
 

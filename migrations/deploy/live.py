@@ -20,10 +20,10 @@ from relay_server.errors import CheckFailed
 from relay_server.interruptions import run_to_its_end
 
 if TYPE_CHECKING:
+    from migrations.deploy.target import Tell
     from relay_server.checks.health import HealthReport
     from relay_server.checks.stream_test import StreamTestResult
     from relay_server.client.address import RelayAddress
-    from relay_server.deploy.target import Tell
 
 _CLIENTS = 3
 _RATE = 200.0

@@ -11,7 +11,7 @@ from relay_server.errors import ChatopsError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from relay_server.deploy.history import Deployment
+    from migrations.deploy.history import Deployment
 
 # Shows one short line of progress; it is never given a secret.
 Tell: TypeAlias = Callable[[str], None]

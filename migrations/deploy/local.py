@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from migrations.deploy.target import Request, Tell, Uploaded
 from relay_server import background
-from relay_server.deploy.target import Request, Tell, Uploaded
 from relay_server.errors import UsageError
 
 if TYPE_CHECKING:
+    from migrations.deploy.history import Deployment
     from relay_server.background import BackgroundRelay
-    from relay_server.deploy.history import Deployment
 
 NAME = "local"
 

@@ -6,14 +6,14 @@ import os
 import re
 from typing import TYPE_CHECKING
 
+from migrations.deploy.target import Passing
 from relay_server.client.failures import one_line
-from relay_server.deploy.target import Passing
 from relay_server.errors import ChatopsError, CheckFailed, Denied, Unreachable, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from relay_server.deploy.cloudflare_wrangler import WranglerRun
+    from migrations.deploy.cloudflare_wrangler import WranglerRun
 
 # Cloudflare's codes for credentials that it does not know, cannot read, or that may not do this.
 _REFUSED = {6003, 6111, 9103, 9106, 9109, 10000, 10001, 10405}

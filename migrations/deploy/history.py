@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from datetime import datetime
@@ -11,12 +10,12 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from relay_server.app_folder import FOLDER, make_folder, write_kept
 from relay_server.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_FOLDER = ".chatops"
 _FILE = "deployments.json"
 _KEPT_UPLOADS = "deployments"
 _LONGEST = 200
@@ -55,8 +54,8 @@ class History:
     """The deployments of the app in the folder `app`, oldest first; the newest 200 are kept."""
 
     def __init__(self, app: Path) -> None:
-        self._folder = app / _FOLDER
-        self._path = self._folder / _FILE
+        self._app = app
+        self._path = app / FOLDER / _FILE
 
     def all(self) -> list[Deployment]:
         """Raises UsageError for a file that is not what this class writes."""
@@ -74,18 +73,7 @@ class History:
 
     def add(self, deployment: Deployment) -> None:
         """Write the file anew with one more; a reader never sees half of it."""
-        kept = [*self.all(), deployment][-_LONGEST:]
-        self._make_folder()
-        data = msgspec.json.format(msgspec.json.encode(kept), indent=2) + b"\n"
-        handle, name = tempfile.mkstemp(prefix=f".{_FILE}-", dir=self._folder)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            Path(name).chmod(0o644)
-            Path(name).replace(self._path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        write_kept(self._app, _FILE, [*self.all(), deployment][-_LONGEST:])
 
     def to_go_back_to(self, target: str, name: str, preview: str) -> Deployment:
         """The last good deployment at this place before the one that runs there now. Raises UsageError without one.
@@ -108,12 +96,12 @@ class History:
 
     def kept_upload(self, build: str) -> Path:
         """The folder that holds, or will hold, what was sent for `build`."""
-        return self._folder / _KEPT_UPLOADS / build
+        return self._app / FOLDER / _KEPT_UPLOADS / build
 
     def keep_upload(self, build: str, files: Mapping[Path, bytes]) -> None:
         """Keep what was sent for a rollback: whole or not at all. Of many the oldest go, not the last ten good ones."""
         kept = self.kept_upload(build)
-        self._make_folder()
+        make_folder(self._app)
         kept.parent.mkdir(exist_ok=True)
         coming = Path(tempfile.mkdtemp(prefix=".coming-", dir=kept.parent))
         try:
@@ -126,12 +114,6 @@ class History:
             shutil.rmtree(coming, ignore_errors=True)
             raise
         self._forget_oldest(kept.parent)
-
-    def _make_folder(self) -> None:
-        """The folder is the migrations' too; git ignores it by a file of its own."""
-        self._folder.mkdir(mode=0o700, exist_ok=True)
-        if not (self._folder / ".gitignore").exists():
-            (self._folder / ".gitignore").write_bytes(b"*\n")
 
     def _forget_oldest(self, folder: Path) -> None:
         wanted = [d.build for d in self.all() if d.result == "good"][-_UPLOADS_KEPT:]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from relay_server.deploy.partykit_cli import Answer, CliRun, failure, said_by
-from relay_server.deploy.target import Passing
+from migrations.deploy.partykit_cli import Answer, CliRun, failure, said_by
+from migrations.deploy.target import Passing
 from relay_server.errors import ChatopsError, CheckFailed, Denied, Unreachable, UsageError
 
 FLAGS = Answer("GET", "/flags", 200)

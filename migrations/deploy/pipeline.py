@@ -10,16 +10,16 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING, Literal
 
-from relay_server.deploy import live
-from relay_server.deploy.history import Deployment, History, now
-from relay_server.deploy.live import Pace
-from relay_server.deploy.retry import Retry, retried
+from migrations.deploy import live
+from migrations.deploy.history import Deployment, History, now
+from migrations.deploy.live import Pace
+from migrations.deploy.retry import Retry, retried
 from relay_server.errors import ChatopsError, CheckFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from relay_server.deploy.target import Request, Target, Tell, Uploaded
+    from migrations.deploy.target import Request, Target, Tell, Uploaded
 
 STEPS = {
     "preflight": "tools, sign-in and configuration",

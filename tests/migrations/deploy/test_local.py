@@ -10,13 +10,13 @@ from uuid import uuid4
 
 import pytest
 
+from migrations.deploy.history import Deployment
+from migrations.deploy.live import Pace, probe, small_stream_test, wait_for_build
+from migrations.deploy.local import LocalTarget
+from migrations.deploy.pipeline import STEPS, DeploySettings, Pointed, deploy
+from migrations.deploy.target import Request
 from relay_server import background
 from relay_server.background import BackgroundOptions
-from relay_server.deploy.history import Deployment
-from relay_server.deploy.live import Pace, probe, small_stream_test, wait_for_build
-from relay_server.deploy.local import LocalTarget
-from relay_server.deploy.pipeline import STEPS, DeploySettings, Pointed, deploy
-from relay_server.deploy.target import Request
 from relay_server.errors import UsageError
 from tests.process_watch import watched
 from tests.servers import SECRET

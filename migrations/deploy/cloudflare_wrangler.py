@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from relay_server.deploy.node_tools import find_installed, node_version
+from migrations.deploy.node_tools import find_installed, node_version
 from relay_server.errors import UsageError
 from relay_server.process import NotRun, TookTooLong, cleaned, run
 

@@ -11,19 +11,21 @@ import os
 import tempfile
 from typing import TYPE_CHECKING, Any
 
-from relay_server.deploy.cloudflare_faults import failure, how_to_sign_in
-from relay_server.deploy.cloudflare_wrangler import Wrangler, WranglerRun, find_wrangler
-from relay_server.deploy.history import History
-from relay_server.deploy.names import check_domain, check_name
-from relay_server.deploy.target import Uploaded
+from migrations.deploy.cloudflare_faults import failure, how_to_sign_in
+from migrations.deploy.cloudflare_wrangler import Wrangler, WranglerRun, find_wrangler
+from migrations.deploy.history import History
+from migrations.deploy.names import check_domain, check_name
+from migrations.deploy.target import Uploaded
+from migrations.engine import AppView
+from migrations.m6_own_account import own_worker
 from relay_server.errors import CheckFailed, Denied, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from relay_server.deploy.history import Deployment
-    from relay_server.deploy.target import Request, Tell
+    from migrations.deploy.history import Deployment
+    from migrations.deploy.target import Request, Tell
 
 _SECRET = "RELAY_SECRET"  # noqa: S105  # its name
 _TOKEN = "CLOUDFLARE_API_TOKEN"  # noqa: S105  # likewise
@@ -158,9 +160,6 @@ class CloudflareTarget:
 
 def _settings(request: Request) -> dict[str, Any]:
     """The app's wrangler settings, which must be the relay's. Raises UsageError."""
-    from migrations.engine.view import AppView
-    from migrations.m6_own_account import own_worker
-
     found = own_worker(AppView.of_folder(request.app))
     if found is None:
         raise UsageError(

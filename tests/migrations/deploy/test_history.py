@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from relay_server.deploy.history import Deployment, History
+from migrations.deploy.history import Deployment, History
 from relay_server.errors import UsageError
 
 

@@ -9,8 +9,8 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from tests.migrations.deploy.cloudflare_api import ACCOUNT, TOKEN, CloudflareApi, cloudflare_api
 from tests.node import NODE, ensure_node_modules
-from tests.relay_server.deploy.cloudflare_api import ACCOUNT, TOKEN, CloudflareApi, cloudflare_api
 from tests.servers import TYPESCRIPT
 
 if TYPE_CHECKING:

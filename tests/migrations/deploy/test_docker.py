@@ -22,13 +22,13 @@ import pytest
 import yaml
 
 from cli import __version__
-from relay_server.deploy.docker import DockerTarget
-from relay_server.deploy.docker_files import files, is_ours, marked, was_ours
-from relay_server.deploy.docker_wheel import is_wheel, make_wheel
-from relay_server.deploy.history import Deployment
-from relay_server.deploy.pipeline import DeploySettings
-from relay_server.deploy.pipeline import deploy as run_pipeline
-from relay_server.deploy.target import Request
+from migrations.deploy.docker import DockerTarget
+from migrations.deploy.docker_files import files, is_ours, marked, was_ours
+from migrations.deploy.docker_wheel import is_wheel, make_wheel
+from migrations.deploy.history import Deployment
+from migrations.deploy.pipeline import DeploySettings
+from migrations.deploy.pipeline import deploy as run_pipeline
+from migrations.deploy.target import Request
 from relay_server.errors import UsageError
 from tests.servers import SECRET
 

@@ -9,12 +9,13 @@ import os
 import re
 from typing import TYPE_CHECKING, Any
 
-from relay_server.deploy.history import History
-from relay_server.deploy.names import check_domain, check_name
-from relay_server.deploy.partykit_cli import CliRun, api, failure, find_cli
-from relay_server.deploy.partykit_sign_in import find_sign_in
-from relay_server.deploy.staging import CONFIG, project_settings, restaged, sent_files, staged
-from relay_server.deploy.target import Uploaded
+from migrations.deploy.history import History
+from migrations.deploy.names import check_domain, check_name
+from migrations.deploy.partykit_cli import CliRun, api, failure, find_cli
+from migrations.deploy.partykit_sign_in import find_sign_in
+from migrations.deploy.staging import CONFIG, project_settings, restaged, sent_files, staged
+from migrations.deploy.target import Uploaded
+from migrations.engine import AppView
 from relay_server.errors import CheckFailed, Denied, UsageError
 
 if TYPE_CHECKING:
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from relay_server.deploy.history import Deployment
-    from relay_server.deploy.partykit_cli import PartyKitCli
-    from relay_server.deploy.target import Request, Tell
+    from migrations.deploy.history import Deployment
+    from migrations.deploy.partykit_cli import PartyKitCli
+    from migrations.deploy.target import Request, Tell
 
 _SECRET = "RELAY_SECRET"  # noqa: S105  # its name
 _DEPLOYED = re.compile(r"^Deployed .* to (https?://\S+)$", re.MULTILINE)
@@ -148,8 +149,6 @@ class PartyKit:
 
     def _look(self, request: Request) -> tuple[PartyKitCli, dict[str, Any]]:
         """Everything about this machine and the app. Raises UsageError; Denied for a missing credential."""
-        from migrations.engine.view import AppView
-
         view = AppView.of_folder(request.app)
         settings = project_settings(view)
         check_name(request.name, "the name of a project on PartyKit", "deploy.name, or the name in partykit.json,")
@@ -168,8 +167,6 @@ class PartyKit:
         return self._cli, {**settings, "name": request.name}
 
     def _staged(self, request: Request, settings: dict[str, Any]) -> AbstractContextManager[Path]:
-        from migrations.engine.view import AppView
-
         return staged(AppView.of_folder(request.app), settings)
 
     def _hidden(self, request: Request) -> list[str]:
@@ -182,6 +179,4 @@ def _project(request: Request) -> list[str]:
 
 
 def _main(request: Request) -> str:
-    from migrations.engine.view import AppView
-
     return str(project_settings(AppView.of_folder(request.app))["main"])

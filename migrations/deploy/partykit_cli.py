@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from migrations.deploy.node_tools import find_installed, node_version
+from migrations.deploy.partykit_sign_in import how_to_sign_in
+from migrations.deploy.target import Passing
 from relay_server.client.failures import one_line
-from relay_server.deploy.node_tools import find_installed, node_version
-from relay_server.deploy.partykit_sign_in import how_to_sign_in
-from relay_server.deploy.target import Passing
 from relay_server.errors import ChatopsError, CheckFailed, Denied, Unreachable, UsageError
 from relay_server.process import NotRun, TookTooLong, run
 
@@ -85,7 +85,7 @@ class PartyKitCli:
         """Run it in the folder `cwd`, which must not be the app's (see `staging`). Raises UsageError: not startable."""
         answers = cwd / ".answers"
         answers.unlink(missing_ok=True)
-        with as_file(files("relay_server.deploy") / "partykit_watch.cjs") as watch:
+        with as_file(files("migrations.deploy") / "partykit_watch.cjs") as watch:
             environment = {**_QUIET, "NODE_OPTIONS": _node_options(watch), "CHATOPS_ANSWERS": str(answers)}
             try:
                 ended = run(self.argv + arguments, cwd, seconds=timeout_s, environment=environment, stdin=stdin)
