@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from tests.migrations.legacy.cases import Case
 
+pytestmark = pytest.mark.slow
+
 _BY_NAME = {case.name: case for case in CASES}
 
 
