@@ -95,7 +95,8 @@ def deploy(
         name=name,
         build=back_to.build if back_to else f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}",
         preview=preview,
-        domain=config.deploy.domain if domain is None else domain,
+        # The configured one is for the configured target.
+        domain=domain if domain is not None else config.deploy.domain if place.name == config.deploy.target else "",
         secret=secret.value,
         timeout_s=timeout,
     )

@@ -104,8 +104,8 @@ class CloudflareTarget:
         settings = _settings(request)
         where = "deploy.name, or the name in wrangler.jsonc, or --preview,"
         check_name(_worker_name(request, settings), "the name of a Worker on Cloudflare", where)
-        if request.domain:
-            check_domain(request.domain)
+        if _domain(request):
+            check_domain(_domain(request))
         return find_wrangler(request.app), settings
 
     def _build(self, wrangler: Wrangler, request: Request, settings: dict[str, Any]) -> None:
@@ -148,7 +148,7 @@ class CloudflareTarget:
         return f"signed in for the account {shown}"
 
     def _deploy_arguments(self, request: Request, settings: dict[str, Any]) -> list[str]:
-        domain = ["--domain", request.domain] if request.domain else []
+        domain = ["--domain", _domain(request)] if _domain(request) else []
         return [
             *("deploy", *_worker_arguments(request, settings), *domain),
             *("--var", f"RELAY_BUILD:{request.build}", "--secrets-file", "/dev/stdin", "--autoconfig=false"),
@@ -177,6 +177,11 @@ def _settings(request: Request) -> dict[str, Any]:
             code="bad_wrangler_config",
         )
     return settings
+
+
+def _domain(request: Request) -> str:
+    """The domain is production's: a preview that was given it would take it away."""
+    return "" if request.preview else request.domain
 
 
 def _describes_preview(request: Request, settings: dict[str, Any]) -> bool:
@@ -209,7 +214,8 @@ def _rollback_arguments(request: Request, settings: dict[str, Any], to: Deployme
 def _uploaded(ran: WranglerRun, request: Request) -> Uploaded:
     deployed = ran.entry("deploy")
     targets = (deployed.targets or []) if deployed is not None else []
-    url = f"https://{request.domain}" if request.domain else next((t for t in targets if t.startswith("https://")), "")
+    workers_dev = next((target for target in targets if target.startswith("https://")), "")
+    url = f"https://{_domain(request)}" if _domain(request) else workers_dev
     if not url:
         raise CheckFailed(
             "wrangler ended well and named no address of the Worker",

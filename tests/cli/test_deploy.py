@@ -417,6 +417,13 @@ def test_a_domain_needs_the_credentials_of_cloudflare(chatops: Chatops, app: Pat
     assert "CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_TOKEN" in ended.stderr
 
 
+def test_the_configured_domain_is_not_for_another_target(chatops: Chatops, app: Path) -> None:
+    ended = chatops("deploy", "--app", str(app), "--target", "docker", CHATOPS_DEPLOY_DOMAIN="relay.example.com")
+    assert ended.code == 0, ended.stderr
+    given = chatops("deploy", "--app", str(app), "--target", "docker", "--domain", "relay.example.com")
+    assert "the target docker knows no --domain" in given.stderr
+
+
 def test_an_app_without_a_relay_is_sent_to_migrate(chatops: Chatops, app: Path) -> None:
     (app / "partykit.json").unlink()
     ended = chatops("deploy", "--app", str(app), RELAY_SECRET=SECRET)

@@ -218,7 +218,11 @@ def test_the_next_one_is_a_new_version_and_the_first_can_be_had_back(app: Path, 
 
 @slow
 def test_a_preview_is_a_worker_of_its_own_with_the_same_rooms_class(app: Path, api: CloudflareApi) -> None:
-    uploaded = CloudflareTarget().upload(request_for(app, preview="pr-7"), quiet)
+    """The domain stays production's."""
+    request = request_for(app, preview="pr-7", domain="relay.example.com")
+    assert not [line for line in CloudflareTarget().dry_run(request) if "relay.example.com" in line]
+    uploaded = CloudflareTarget().upload(request, quiet)
+    assert not [line for line in api.requests if "domains" in line]
     assert uploaded.url == f"https://{WORKER}-pr-7.skarv.workers.dev"
     assert api.uploads[0].worker == f"{WORKER}-pr-7"
     assert "durable_object_namespace" in {b["type"] for b in api.uploads[0].metadata["bindings"]}
