@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from migrations.discovery.trpc_client import FUNCTIONS, Place, property_of, unwrapped
 from migrations.engine.syntax import find_all, text_of
 from migrations.transforms.dead_branches import DeadBranch
+from migrations.transforms.link_address import function_as_text
 from migrations.transforms.links_model import Link, Refusal, argument_of
 from migrations.transforms.links_work import LinksWork
 
@@ -149,12 +150,10 @@ class HttpOnly(LinksWork):
                 url = options["url"] if options is not None else None
                 if options is None or (url is None and not options.name):
                     return False
-                if (
-                    url is not None
-                    and url.value is not None
-                    and self._names_a_machine(Place(leaf.call.file, url.value), 2)
-                ):
-                    return False
+                if url is not None and url.value is not None:
+                    address = Place(leaf.call.file, url.value)
+                    if self._names_a_machine(address, 2) or function_as_text(self._view, self._layout, address):
+                        return False
                 if not _minds_no_request(options):
                     return False
         return True

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from migrations.discovery.imports import ImportChanges, find_import, imports_of
 from migrations.discovery.trpc_client import Place, declaration_of, definition_of, unwrapped
 from migrations.engine.syntax import find_all, text_of
+from migrations.transforms.link_address import function_as_text
 from migrations.transforms.links_model import Link, LinkReader, Refusal, argument_of
 from migrations.transforms.links_sweep import FileWork, Sweep
 from migrations.transforms.links_text import (
@@ -101,6 +102,9 @@ class LinksWork:
         commented = self._commented(at, link)
         if commented is not None:
             work = self._work(at.file)
+            arguments = commented.call.node.child_by_field_name("arguments")
+            if arguments is not None:
+                self._check_names(at, Place(commented.call.file, arguments))
             shared = self._shared(at, commented.call, self._ws_of(link))
             self._import_http(work, commented.call)
             self._take_comment(work, commented)
@@ -313,6 +317,13 @@ class LinksWork:
     def _browser_url(self, at: Place, url: Place) -> str:
         """An address that also holds in the browser: the one given, or its path where that names this machine."""
         text = text_of(url.node)
+        function = function_as_text(self._view, self._layout, url)
+        if function is not None:
+            raise Refusal(
+                f"the address of the HTTP link holds the function {function} itself, which is not called",
+                url,
+                f"call it: {function}(), then run this again",
+            )
         if not self._names_a_machine(url, 2):
             self._check_names(at, url)
             return text

@@ -422,6 +422,29 @@ _NEEDED: dict[str, tuple[dict[str, str], str, str]] = {
         CLIENT,
         "return wsLink(",
     ),
+    "an address that takes in the function that makes it": (
+        {CLIENT: links(_ALL, 'const getBaseUrl = () => "";\n\nfunction getEndingLink() {\n'
+            '  if (typeof window === "undefined") {\n'
+            "    return httpBatchLink({ url: `${getBaseUrl}/api/trpc` });\n  }\n"
+            '  return wsLink({ client: createWSClient({ url: "ws://x" }) });\n}\n\n' + _USED)},
+        CLIENT,
+        "`${getBaseUrl}/api/trpc`",
+    ),
+    "a constant that takes in the function that makes it": (
+        {CLIENT: links(_ALL, 'const getBaseUrl = () => "";\nconst url = getBaseUrl + "/api/trpc";\n\n'
+            'function getEndingLink() {\n  if (typeof window === "undefined") {\n'
+            '    return httpBatchLink({ url });\n  }\n'
+            '  return wsLink({ client: createWSClient({ url: "ws://x" }) });\n}\n\n' + _USED)},
+        CLIENT,
+        "httpBatchLink({ url })",
+    ),
+    "an HTTP link in a comment that needs what is not there any more": (
+        {CLIENT: links("createWSClient, wsLink", SOCKET + "export const client = api.createClient({\n  links: [\n"
+            "    // httpBatchLink({ url: `${getBaseUrl()}/api/trpc` }),\n"
+            "    wsLink({ client: wsClient }),\n  ],\n});\n")},
+        CLIENT,
+        "wsLink({",
+    ),
     "what the socket is opened with": (
         {CLIENT: links(_ALL, 'function getEndingLink() {\n  if (typeof window === "undefined") {\n'
             f"    return {HTTP};\n  }}\n  const client = createWSClient({{\n"
