@@ -164,12 +164,11 @@ class _Run:
         """The error as a person gets it, recorded if anything was sent."""
         self._skip("a step before it failed", *STEPS)
         error.report = self.report.as_json()
-        if self._uploaded is not None:
-            error = _not_pointed(error, self.report)
         if self._sending:
             with suppress(OSError):  # what went wrong is told all the same
                 self._record(history, "failed", error.message)
         if self._uploaded is not None:
+            error = _not_pointed(error, self.report)
             error.next_step += self._way_back()
         return error
 
