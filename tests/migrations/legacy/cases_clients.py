@@ -42,6 +42,8 @@ CLIENTS = (
         STARTER_AFTER,
         (
             (_STARTER_CLIENT, "rewrite"),
+            # Browsers ask at APP_URL for the first time: whether it is right there, its owner knows.
+            (_STARTER_CLIENT, "by-hand"),
             ("src/server/wssDevServer.ts", "remove"),
             ("src/server/prodServer.ts", "remove"),
             ("src/server/context.ts", "rewrite"),

@@ -373,6 +373,22 @@ _UNREADABLE_CLIENTS = (
         },
         needs=(("src/utils/trpc.ts", "return wsLink("),),
     ),
+    # Only the server asked there until now, and from where it runs that is right.
+    Case(
+        "an HTTP link whose address is the machine's own in production",
+        {
+            **STARTER,
+            "Dockerfile": """\
+FROM node:22-alpine
+WORKDIR /app
+COPY . .
+ENV APP_URL="http://localhost:3000"
+RUN npm ci && npm run build
+CMD ["npm", "start"]
+""",
+        },
+        needs=(("Dockerfile", "ENV APP_URL"),),
+    ),
     Case(
         "an HTTP link whose address is in the server's runtime config",
         {
