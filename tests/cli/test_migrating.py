@@ -204,6 +204,7 @@ def test_up_status_and_down(app: Path, chatops: Chatops) -> None:
     assert chatops("migrate", "down", "--app", "app").lines == ["nothing is applied"]
 
 
+@pytest.mark.slow
 def test_up_and_down_by_steps(app: Path, chatops: Chatops) -> None:
     seen = [snapshot(app)]
     for number in range(1, 6):

@@ -94,6 +94,7 @@ def test_the_report_is_alone_on_stdout(bundled_relay: RunningRelay, chatops: Cha
     assert SECRET not in ended.stdout
 
 
+@pytest.mark.slow
 def test_the_settings_come_from_the_apps_configuration(
     bundled_relay: RunningRelay, tmp_path: Path, chatops: Chatops
 ) -> None:
@@ -164,11 +165,13 @@ def test_a_model_that_is_not_there_is_unreachable_and_its_key_is_not_shown(chato
     assert "hunter2" not in ended.stdout + ended.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interruption_leaves_no_relay_behind(number: signal.Signals, tmp_path: Path) -> None:
     assert_ends_without_a_trace(number, tmp_path)
 
 
+@pytest.mark.slow
 def test_sigterm_ends_it_where_ctrl_c_is_ignored(tmp_path: Path) -> None:
     """As it is behind `nohup`, and behind `&` in a script."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -192,6 +195,7 @@ def assert_ends_without_a_trace(number: signal.Signals, cwd: Path) -> None:
     wait_until_gone(relay)
 
 
+@pytest.mark.slow
 def test_on_a_terminal_the_text_and_the_clients_are_shown_as_it_goes() -> None:
     code, written = on_a_terminal("stream-test", "lobby", "--rate", "150", "--clients", "50")
     assert code == 0
@@ -206,18 +210,21 @@ def test_on_a_terminal_the_text_and_the_clients_are_shown_as_it_goes() -> None:
     assert plain.rstrip().endswith(VERDICT)
 
 
+@pytest.mark.slow
 def test_on_a_terminal_without_colour() -> None:
     code, written = on_a_terminal("stream-test", "lobby", "--rate", "0", NO_COLOR="1")
     assert code == 0
     assert not re.search(r"\x1b\[[0-9;]*3[0-9]m", written)
 
 
+@pytest.mark.slow
 def test_on_a_terminal_json_is_all_there_is() -> None:
     code, written = on_a_terminal("stream-test", "lobby", "--rate", "0", "--json")
     assert code == 0
     assert json.loads(written)["ok"] is True
 
 
+@pytest.mark.slow
 def test_an_app_remembers_how_the_last_test_of_its_relay_ended(
     bundled_relay: RunningRelay, tmp_path: Path, chatops: Chatops
 ) -> None:

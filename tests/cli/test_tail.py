@@ -132,6 +132,7 @@ def test_a_closed_pipe_ends_it_at_once_and_quietly(bundled_relay: RunningRelay, 
         assert stderr_of(process).read().splitlines()[1:] == []
 
 
+@pytest.mark.slow
 def test_it_comes_back_after_the_relay_was_gone(room: str, tmp_path: Path) -> None:
     """The relay is killed and started again on its port; every frame comes once."""
     relay = start_relay("bundled", tmp_path / "relay")

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ from tests.migrations.engine.apps import snapshot, write_app
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from migrations.engine import Migration
+    from migrations.engine import Migration, Plan
     from migrations.mode import Mode
 
 # Those that bring streaming back; the ones after them are only for who asks for them.
@@ -40,9 +41,14 @@ def files_of(name: str) -> dict[str, bytes]:
     return {path: data for path, data in VARIANTS[name]().items() if path not in LOCKS}
 
 
+@cache
+def plan_of(name: str) -> Plan:
+    return make_plan(AppView.of_files(VARIANTS[name]()), ALL)
+
+
 @pytest.mark.parametrize("name", VARIANTS)
 def test_every_variant_is_planned_whole_and_a_second_run_changes_nothing(name: str) -> None:
-    plan = make_plan(AppView.of_files(VARIANTS[name]()), ALL)
+    plan = plan_of(name)
     assert [(step.state, step.reason) for step in plan.steps] == [("pending", "")] * 5
     again = make_plan(plan.after, ALL)
     assert [(step.state, step.reason) for step in again.steps] == [("applied", "")] * 5
@@ -53,8 +59,8 @@ def test_every_variant_is_planned_whole_and_a_second_run_changes_nothing(name: s
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_what_is_written_is_in_the_apps_own_format(name: str) -> None:
-    view = AppView.of_files(VARIANTS[name]())
-    plan = make_plan(view, ALL)
+    plan = plan_of(name)
+    view = plan.view
     for path in plan.files:
         before, after = view.file(path), plan.after.file(path)
         if after is None or not path.endswith((".ts", ".tsx")):
@@ -67,6 +73,7 @@ def test_what_is_written_is_in_the_apps_own_format(name: str) -> None:
         assert after.syntax_error_line is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["npm", "crlf", "standard", "pages router"])
 def test_each_step_alone_leaves_an_app_whose_next_step_is_known(name: str) -> None:
     view = AppView.of_files(files_of(name))

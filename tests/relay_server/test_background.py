@@ -90,6 +90,7 @@ def test_a_secret_is_replaced_in_a_file_that_was_never_readable_for_others(port:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+@pytest.mark.slow
 def test_rooms_are_kept_over_a_restart(port: int) -> None:
     db = background.default_db(port)
     background.store_secret(port, SECRET)
@@ -154,6 +155,7 @@ def test_an_interrupt_while_it_starts_leaves_no_process_and_no_record(
     assert not record(port).exists()
 
 
+@pytest.mark.slow
 def test_one_that_was_killed_is_not_found_and_a_new_one_takes_its_place(port: int) -> None:
     first = background.start(options(port))
     os.kill(first.pid, signal.SIGKILL)

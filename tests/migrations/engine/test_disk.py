@@ -39,6 +39,7 @@ def prepared(root: Path, command: str) -> dict[str, tuple[int, bytes]]:
     return snapshot(root)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["up", "down"])
 @pytest.mark.parametrize("kind", [FullDisk, BrokenDisk])
 def test_a_disk_that_fails_at_any_write(in_memory: Path, command: str, kind: type[FullDisk | BrokenDisk]) -> None:

@@ -27,6 +27,7 @@ def kill_every_write(work: Path, *arguments: str) -> tuple[int, int]:
     return int(counted[1]), int(counted[2])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["up", "down"])
 def test_a_kill_at_every_write(in_memory: Path, command: str) -> None:
     """Before each and in the middle of each; every write is the disk's, so none is left out."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -58,6 +59,7 @@ def test_any_order_of_commands_can_be_taken_back(name: str, steps: list[tuple[st
         assert snapshot(root) == before
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(NAMES, st.integers(0, 4), st.sampled_from(["undefined", "z.string()", "Grüße", "nothing"]))
 def test_an_edit_in_between_is_never_lost(name: str, target: int, word: str) -> None:

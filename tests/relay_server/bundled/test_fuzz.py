@@ -113,6 +113,7 @@ def with_examples(name: str, cases: list[bytes]) -> Callable[[Test], Test]:
     return decorate
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @with_examples("body", FOUND_BODIES)
 @given(body=bodies)
@@ -167,6 +168,7 @@ def read_to_end(connection: socket.socket) -> bytes:
         data += more
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @with_examples("sent", [masked(1, message, fin=True, reserved=0) for message in FOUND_MESSAGES])
 @given(sent=frames_in.map(b"".join) | st.binary(max_size=60))
@@ -182,6 +184,7 @@ def test_any_websocket_input(relay: RunningRelay, sent: bytes) -> None:
     assert_serves(relay)
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(sent=b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
 @example(sent=b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n")

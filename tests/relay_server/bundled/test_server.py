@@ -53,6 +53,7 @@ def metric(relay: RunningRelay, name: str) -> float:
     return next(float(line.split()[-1]) for line in lines if line.startswith(f"{name} "))
 
 
+@pytest.mark.slow
 def test_sigterm_says_goodbye_and_ends_well(tmp_path: Path) -> None:
     """A subscriber is told to come back, a frame that was acknowledged has been sent, and the exit code is 0."""
     relay = start_relay("bundled", tmp_path)
@@ -88,6 +89,7 @@ def test_a_reply_of_the_built_in_model_ends_before_the_relay_does(tmp_path: Path
         relay.kill()
 
 
+@pytest.mark.slow
 def test_a_subscriber_that_stops_reading_is_dropped_and_delays_nobody(relay: RunningRelay) -> None:
     """More than its queue may hold is sent; the other one has all of it, and the stalled one comes back and resumes."""
     dropped = metric(relay, "chatops_relay_slow_subscribers_total")
@@ -158,6 +160,7 @@ def test_a_refusal_of_head_has_no_body(relay: RunningRelay) -> None:
     assert rest.startswith(b"HTTP/1.1 200")
 
 
+@pytest.mark.slow
 def test_a_damaged_file_is_one_line(tmp_path: Path) -> None:
     with running_relay("bundled", tmp_path) as relay:
         for seq in range(20):
@@ -170,6 +173,7 @@ def test_a_damaged_file_is_one_line(tmp_path: Path) -> None:
         start_relay("bundled", tmp_path)
 
 
+@pytest.mark.slow
 def test_a_replay_larger_than_the_queue_is_sent_whole(relay: RunningRelay) -> None:
     """What a late joiner has to catch up with is no sign of slowness."""
     big = "x" * 60_000
@@ -199,6 +203,7 @@ def test_metrics_count_what_was_done(relay: RunningRelay) -> None:
     assert 'chatops_relay_posts_total{status="200"}' in answer.text
 
 
+@pytest.mark.slow
 def test_rooms_that_nobody_uses_are_let_go(relay: RunningRelay) -> None:
     rooms = metric(relay, "chatops_relay_rooms")
     for number in range(20):
@@ -241,6 +246,7 @@ def test_a_port_that_is_taken_is_one_line(relay: RunningRelay) -> None:
     assert len(done.stderr.splitlines()) == 2
 
 
+@pytest.mark.slow
 def test_a_limit_that_is_no_number_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="RELAY_IDLE_SECONDS is 'soon'"):
         start_relay("bundled", tmp_path, variables={"RELAY_IDLE_SECONDS": "soon"})
@@ -258,6 +264,7 @@ def test_it_ends_with_its_parent_when_asked_to() -> None:
         assert process.wait(10) == 0
 
 
+@pytest.mark.slow
 def test_a_full_disk_refuses_the_frame_and_shows_it_to_nobody(tmp_path: Path) -> None:
     """No file may grow any more: the relay says so, and goes on when there is room."""
     with running_relay("bundled", tmp_path) as relay, connect(socket_url(relay, "lobby")) as reader:

@@ -156,6 +156,7 @@ def test_clients_that_are_cut_come_back_complete(bundled_relay: RunningRelay, ra
     assert all(client.complete and client.reconnects >= 1 for client in result.clients)
 
 
+@pytest.mark.slow
 def test_earlier_streams_of_the_room_do_not_count(bundled_relay: RunningRelay) -> None:
     for prompt in ("Hello", "Something else altogether, and longer"):
         result = run(settings_for(bundled_relay, "again", clients=2, prompt=prompt))
@@ -320,6 +321,7 @@ def test_a_network_that_changes_frames_is_found_out(
     assert fault in error.message
 
 
+@pytest.mark.slow
 def test_a_relay_that_is_killed_and_comes_back_is_no_loss(tmp_path: Path) -> None:
     """It keeps its rooms; publisher and clients try again until it is there."""
     relay = start_relay("bundled", tmp_path)
@@ -341,6 +343,7 @@ def test_a_relay_that_is_killed_and_comes_back_is_no_loss(tmp_path: Path) -> Non
     assert all(client.reconnects >= 1 for client in result.clients)
 
 
+@pytest.mark.slow
 def test_a_relay_that_is_killed_and_stays_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_GIVE_UP_S", 0.3)
     relay = start_relay("bundled", tmp_path)
