@@ -21,6 +21,7 @@ from tests.cli.command import Ended
 from tests.control_plane import LOGIN, TOKEN, Fault
 from tests.migrations.deploy.apps import files_of, make_app
 from tests.migrations.deploy.deploying import Deploying, deploying
+from tests.process_watch import watched
 from tests.servers import SECRET
 
 if TYPE_CHECKING:
@@ -81,6 +82,8 @@ def test_the_first_deployment_makes_a_secret_and_keeps_it_where_git_does_not_see
     made = world.plane.stored["chat-app", ""]["RELAY_SECRET"]
     assert re.fullmatch(r"[0-9a-f]{64}", made)
     assert made not in ended.stdout + ended.stderr
+    assert world.cli_runs
+    assert not [arguments for arguments in world.watch.own if made in arguments]
     assert f"RELAY_SECRET={made}\n".encode() in files_of(world.app)[".env"]
     assert made.encode() not in files_of(world.app)["partyconfig.toml"]
 
@@ -342,6 +345,15 @@ def test_vercel_is_told_before_the_apps_files_say_so(world: Deploying) -> None:
     assert deploy(world, "--vercel", "--no-verify").code == 0
     assert SECRET not in (folder / "said").read_text()
     assert SECRET in (folder / "given").read_text()
+
+
+@pytest.fixture(autouse=True)
+def no_secret_in_any_process_list(request: pytest.FixtureRequest) -> Iterator[None]:
+    if "world" in request.fixturenames:  # it watches for itself
+        yield
+        return
+    with watched(SECRET, TOKEN):
+        yield
 
 
 @pytest.fixture

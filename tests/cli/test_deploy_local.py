@@ -6,6 +6,7 @@ import re
 import socket
 import stat
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pytest
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.cli.command import Chatops
+    from tests.process_watch import Watch
 
 pytestmark = pytest.mark.slow
 
@@ -31,18 +33,27 @@ def app(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """A free port that is the configured one; what runs there is stopped; no argument list shows the secret."""
+def watch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
+    """No argument list shows the secret."""
+    mark = f"mark-{uuid4().hex}"
+    monkeypatch.setenv("MARK_OF_THE_TEST", mark)
+    with watched(SECRET, mark=mark) as watch:
+        yield watch
+
+
+@pytest.fixture(autouse=True)
+def port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, watch: Watch) -> Iterator[int]:
+    """A free port that is the configured one; what runs there is stopped."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         number: int = listener.getsockname()[1]
     monkeypatch.setenv("RELAY_PORT", str(number))
-    with watched(SECRET):
-        yield number
-        background.stop(number, terminate_s=0)
+    yield number
+    background.stop(number, terminate_s=0)
+    assert watch.wait_for_none() == []
 
 
-def test_from_the_first_deployment_to_the_stop(app: Path, port: int, chatops: Chatops) -> None:
+def test_from_the_first_deployment_to_the_stop(app: Path, port: int, chatops: Chatops, watch: Watch) -> None:
     """The relay runs and is found, the app has it and its secret, and the next deployment takes its place."""
     first = chatops("deploy", "--app", str(app), "--target", "local")
     assert first.code == 0, first.stderr
@@ -52,6 +63,8 @@ def test_from_the_first_deployment_to_the_stop(app: Path, port: int, chatops: Ch
     secret = re.search(rb"^RELAY_SECRET=([0-9a-f]{64})$", files[".env"], re.MULTILINE)
     assert secret is not None
     assert secret[1].decode() not in first.stdout + first.stderr
+    assert any("relay serve" in arguments for arguments in watch.own)
+    assert not [arguments for arguments in watch.own if secret[1].decode() in arguments]
     assert f'url = "http://127.0.0.1:{port}"'.encode() in files["partyconfig.toml"]
     running = chatops("relay", "status", "--json").json
     assert running["app"] == str(app.resolve())
