@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.console import escape_controls
 from cli.options import AllowDirty, App, DryRun, Json, Merge, NoTypeCheck, Yes
 
 if TYPE_CHECKING:
     from cli.config import Config
     from migrations.engine import AppView, Engine, Report
     from migrations.legacy.cleanup import CleanupPlan
+    from migrations.legacy.pieces import Piece
     from relay_server.errors import ChatopsError
 
 
@@ -146,18 +148,25 @@ _STYLES = {"remove": "red", "rewrite": "yellow", "keep": "dim", "by-hand": "cyan
 
 
 def _show_pieces(plan: CleanupPlan) -> None:
-    from cli.console import escape_controls, result
+    """A piece a line, with what speaks for it below; of one that is refused, first who needs the server."""
+    from cli.console import result
 
-    for piece in plan.pieces:
-        place = f"{piece.file}:{piece.line}" if piece.line else piece.file
-        is_needed = piece in plan.needs
-        action = "needed" if is_needed else piece.action.replace("-", " ")
-        result(
-            f"{action:<8} {escape_controls(place)}  {escape_controls(piece.what)}",
-            style="bold red" if is_needed else _STYLES[piece.action],
-        )
-        if piece.why:
-            result(f"         {escape_controls(piece.why)}", style="dim")
+    for piece in plan.needs or plan.pieces:
+        action = "needed" if plan.needs else piece.action.replace("-", " ")
+        style = "bold red" if plan.needs else _STYLES[piece.action]
+        result(f"{action:<8} {_line_of(piece)}", style=style)
+        result(f"         {escape_controls(piece.why)}", style="dim")
+    others = [piece for piece in plan.pieces if piece not in plan.needs] if plan.needs else []
+    if others:
+        result("")
+        result(f"Stays until then ({len(others)}):", style="bold")
+    for piece in others:
+        result(f"  {_line_of(piece)}", style="dim")
+
+
+def _line_of(piece: Piece) -> str:
+    place = f"{piece.file}:{piece.line}" if piece.line else piece.file
+    return f"{escape_controls(place)}  {escape_controls(piece.what)}"
 
 
 def _show_plan(plan: CleanupPlan, *, json: bool) -> None:

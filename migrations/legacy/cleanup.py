@@ -111,7 +111,7 @@ def plan_cleanup(view: AppView, hints: AppHints | None = None, *, to_sse: bool =
             written[MANIFEST] = with_packages(manifest or b"{}\n", found.packages)
         app = replace(app, view=view.with_changes(written))
     if needs:
-        kept = [p if p.action in ("keep", "by-hand") else replace(p, action="keep", why=_NEEDED) for p in pieces]
+        kept = [p if p.action == "keep" else replace(p, action="keep", why=_NEEDED) for p in pieces]
         return CleanupPlan(_sorted((*needs, *kept)), _sorted(needs), (), (), view, view)
     changes = tuple(FileChange(path, data) for path, data in sorted(written.items()) if view.read(path) != data)
     return CleanupPlan(_sorted(pieces), (), changes, tuple(packages), view, app.view)

@@ -92,10 +92,11 @@ def test_a_live_subscription_refuses_it_and_is_listed(app: Path, chatops: Chatop
     assert report["refused"].startswith("the WebSocket server is still needed: src/components/listener.tsx:6: ")
     needed = [piece for piece in report["pieces"] if piece["file"] == "src/components/listener.tsx"]
     assert [(piece["line"], piece["action"]) for piece in needed] == [(6, "keep")]
-    assert {piece["action"] for piece in report["pieces"]} <= {"keep", "by-hand"}
+    assert {piece["action"] for piece in report["pieces"]} == {"keep"}
     assert snapshot(app) == before
     told = chatops("cleanup-legacy", "--app", "app")
-    assert re.search(r"^needed   src/components/listener.tsx:6  ", told.stdout, re.MULTILINE)
+    assert told.lines[0].startswith("needed   src/components/listener.tsx:6  the subscription chat.onMessage ")
+    assert f"  {SERVER}:8  a commented-out WebSocket server for tRPC" in told.lines
     assert "  next: " in told.stderr
 
 
