@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from migrations.discovery.trpc_client import FUNCTIONS, Place, property_of, unwrapped
 from migrations.engine.syntax import find_all, text_of
 from migrations.transforms.dead_branches import DeadBranch
-from migrations.transforms.link_address import function_as_text
+from migrations.transforms.link_address import holds_in_browsers
 from migrations.transforms.links_model import Link, Refusal, argument_of
 from migrations.transforms.links_work import LinksWork
 
@@ -152,7 +152,7 @@ class HttpOnly(LinksWork):
                     return False
                 if url is not None and url.value is not None:
                     address = Place(leaf.call.file, url.value)
-                    if self._names_a_machine(address, 2) or function_as_text(self._view, self._layout, address):
+                    if not holds_in_browsers(self._view, self._layout, address):
                         return False
                 if not _minds_no_request(options):
                     return False
@@ -192,13 +192,6 @@ class HttpOnly(LinksWork):
 
     def _is_of_the_request(self, options: Options) -> bool:
         return super()._is_of_the_request(options) or not _minds_no_request(options)
-
-    def _browser_url(self, at: Place, url: Place) -> str:
-        if self._names_a_machine(url, 2):
-            raise Refusal(
-                "the HTTP link that stands beside it has an address that is only right on the server", at, BY_HAND
-            )
-        return super()._browser_url(at, url)
 
     def _take_comment(self, work: FileWork, commented: CommentedLink) -> None:
         path, start, end = self._replaced or ("", 0, 0)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from migrations.discovery.imports import ImportChanges, find_import, imports_of
 from migrations.discovery.trpc_client import Place, declaration_of, definition_of, unwrapped
 from migrations.engine.syntax import find_all, text_of
-from migrations.transforms.link_address import function_as_text
+from migrations.transforms.link_address import holds_in_browsers, own_path
 from migrations.transforms.links_model import Link, LinkReader, Refusal, argument_of
 from migrations.transforms.links_sweep import FileWork, Sweep
 from migrations.transforms.links_text import (
@@ -315,37 +315,17 @@ class LinksWork:
         return bool(texts) and all(text == "{}" or re.search(r"\bctx\??\.req\b", text) for text in texts)
 
     def _browser_url(self, at: Place, url: Place) -> str:
-        """An address that also holds in the browser: the one given, or its path where that names this machine."""
+        """An address that also holds in the browser: the one given, or the path of the app's own handler."""
         text = text_of(url.node)
-        function = function_as_text(self._view, self._layout, url)
-        if function is not None:
-            raise Refusal(
-                f"the address of the HTTP link holds the function {function} itself, which is not called",
-                url,
-                f"call it: {function}(), then run this again",
-            )
-        if not self._names_a_machine(url, 2):
-            self._check_names(at, url)
-            return text
-        path = re.search(r"(?:^|[}\w\"'`+ ])(/(?!/)[\w./-]*)[\"'`]$", re.sub(r"https?://[\w.-]+(:\d+)?", "", text))
-        if path is None:
-            raise Refusal("this address of the HTTP link is only right on the server", url)
-        quote = self._work(at.file).look.style.quote
-        return f"{quote}{path[1]}{quote}"
-
-    def _names_a_machine(self, place: Place, depth: int) -> bool:
-        text = text_of(place.node)
-        if re.search(r"\bwindow\b|\blocation\b", text):
-            return False
-        if re.search(r"localhost|127\.0\.0\.1|\benv\.(?!NEXT_PUBLIC_|NODE_ENV)\w+", text):
-            return True
-        for node in find_all(place.node, "identifier"):
-            if _is_of_the_server(node):
-                return True
-            known = definition_of(self._view, self._layout, Place(place.file, node)) if depth else None
-            if known is not None and known.node != place.node and self._names_a_machine(known, depth - 1):
-                return True
-        return False
+        if not holds_in_browsers(self._view, self._layout, url):
+            path = own_path(self._view, self._layout, url)
+            if path is not None:
+                quote = self._work(at.file).look.style.quote
+                return f"{quote}{path}{quote}"
+            if "NEXT_PUBLIC_" not in text:
+                raise Refusal("this address of the HTTP link is only right on the server", url)
+        self._check_names(at, url)
+        return text
 
     # --- files
 

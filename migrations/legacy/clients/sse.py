@@ -131,13 +131,6 @@ class SseSplit(SubscriptionSplit):
             return
         super()._settle_split(link, server_http)
 
-    def _browser_url(self, at: Place, url: Place) -> str:
-        if self._names_a_machine(url, 2):
-            raise Refusal(
-                "the HTTP link that stands beside it has an address that is only right on the server", at, BY_HAND
-            )
-        return super()._browser_url(at, url)
-
     def _shared(
         self,
         at: Place,

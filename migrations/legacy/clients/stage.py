@@ -11,7 +11,6 @@ from migrations.engine.edits import Edits
 from migrations.engine.outcome import FileChange
 from migrations.engine.syntax import find_all, text_of
 from migrations.legacy.clients import sse
-from migrations.legacy.clients.addresses import first_asked
 from migrations.legacy.clients.subscribers import find_subscribers, goes_through
 from migrations.legacy.clients.unused_code import is_left_empty, line_before, orphans, without_unused
 from migrations.legacy.clients.users import needs_of_tests, needs_of_workspace, raw_sockets
@@ -92,8 +91,6 @@ def clean_clients(app: LegacyApp) -> Found:
     if not rewriting.refused and not staying:
         needs += [*_heard(live), *_left(app, after)]
     pieces = [*kept, *(_piece(app, after, path, live) for path in changed), *_spoken_of(app, after)]
-    for address in () if rewriting.refused else first_asked(app, after, changed):
-        (needs if address.action == "keep" else pieces).append(address)
     if needed and moves:
         pieces += sse.in_process_events(app)
     if needs:

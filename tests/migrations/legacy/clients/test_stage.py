@@ -289,6 +289,28 @@ def test_the_format_of_the_file_is_kept(name: str, form: str) -> None:
     ]
 
 
+@pytest.mark.parametrize("to_sse", [False, True])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "`${APP_URL}/api/trpc`",
+        '"http://localhost:3000/api/trpc"',
+        "process.env.INTERNAL + '/api/trpc'",
+        "`${getBaseUrl}/api/trpc`",
+    ],
+)
+def test_an_address_that_only_the_server_asked_is_not_given_to_browsers(address: str, to_sse: bool) -> None:
+    """The guard keeps its link; browsers ask the app's own handler by its path."""
+    guard = (
+        "const { APP_URL } = getConfig().publicRuntimeConfig;\n\nfunction getEndingLink() {\n"
+        f'  if (typeof window === "undefined") {{\n    return httpBatchLink({{ url: {address} }});\n  }}\n'
+    )
+    client = links(_ALL, guard + '  return wsLink({ client: createWSClient({ url: "ws://x" }) });\n}\n\n' + _USED)
+    after = changed(view_of(app_files(client, {PAGE: SUBSCRIBES} if to_sse else {})), to_sse=to_sse)[CLIENT] or ""
+    assert guard in after
+    assert after.count('url: "/api/trpc"') == (2 if to_sse else 1)
+
+
 def test_a_socket_that_only_writes_logs_goes() -> None:
     client = WS_CLIENT.replace('3001" }', '3001", onOpen: () => console.log("open") }')
     assert changed(view_of(app_files(client))) == {CLIENT: HTTP_CLIENT}
@@ -417,26 +439,10 @@ _NEEDED: dict[str, tuple[dict[str, str], str, str]] = {
     ),
     "an address that only the server knows": (
         {CLIENT: links(_ALL, 'function getEndingLink() {\n  if (typeof window === "undefined") {\n'
-            '    return httpBatchLink({ url: "http://localhost:3000/api/trpc" });\n  }\n'
+            '    return httpBatchLink({ url: "http://localhost:3000/rpc" });\n  }\n'
             '  return wsLink({ client: createWSClient({ url: "ws://x" }) });\n}\n\n' + _USED)},
         CLIENT,
-        "return wsLink(",
-    ),
-    "an address that takes in the function that makes it": (
-        {CLIENT: links(_ALL, 'const getBaseUrl = () => "";\n\nfunction getEndingLink() {\n'
-            '  if (typeof window === "undefined") {\n'
-            "    return httpBatchLink({ url: `${getBaseUrl}/api/trpc` });\n  }\n"
-            '  return wsLink({ client: createWSClient({ url: "ws://x" }) });\n}\n\n' + _USED)},
-        CLIENT,
-        "`${getBaseUrl}/api/trpc`",
-    ),
-    "a constant that takes in the function that makes it": (
-        {CLIENT: links(_ALL, 'const getBaseUrl = () => "";\nconst url = getBaseUrl + "/api/trpc";\n\n'
-            'function getEndingLink() {\n  if (typeof window === "undefined") {\n'
-            '    return httpBatchLink({ url });\n  }\n'
-            '  return wsLink({ client: createWSClient({ url: "ws://x" }) });\n}\n\n' + _USED)},
-        CLIENT,
-        "httpBatchLink({ url })",
+        "/rpc",
     ),
     "an HTTP link in a comment that needs what is not there any more": (
         {CLIENT: links("createWSClient, wsLink", SOCKET + "export const client = api.createClient({\n  links: [\n"
