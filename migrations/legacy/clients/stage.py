@@ -13,6 +13,7 @@ from migrations.engine.syntax import find_all, text_of
 from migrations.legacy.clients import sse
 from migrations.legacy.clients.subscribers import find_subscribers, goes_through
 from migrations.legacy.clients.unused_code import is_left_empty, line_before, orphans, without_unused
+from migrations.legacy.clients.unused_imports import take_unused_imports
 from migrations.legacy.clients.users import needs_of_tests, needs_of_workspace, raw_sockets
 from migrations.legacy.clients.ws_clients import (
     files_with_marks,
@@ -78,7 +79,9 @@ def clean_clients(app: LegacyApp) -> Found:
     ]
     kept = _unused_subscriptions(app, subscribers) if calls or app.servers else ()
     if not live:
-        return Found((*kept, *_spoken_of(app, app.view)), tuple(needs))
+        changes, imports = take_unused_imports(app, app.view)
+        told = (*kept, *imports, *_spoken_of(app, app.view))
+        return Found(told, tuple(needs), () if needs else changes)
     moving = [c.client for one in needed for c in goes_through(one, clients) if "ws" in c.carriers] if moves else []
     moving = list(dict.fromkeys(moving))
     staying = [] if moves else [known for one in needed for known in goes_through(one, clients)]

@@ -366,6 +366,40 @@ def test_a_file_that_holds_more_than_the_socket_stays() -> None:
     assert after["src/trpc/socket.ts"] == "export const retries = 3;\n"
 
 
+_COMMENTED = (
+    "// const wsClient = createWSClient({ url: process.env.WS });\n\nexport const client = api.createClient({\n"
+    f"  links: [\n    // wsLink({{ client: wsClient }}),\n    {HTTP},\n  ],\n}});\n"
+)
+
+
+def test_imports_whose_use_is_commented_out_go() -> None:
+    files = app_files(links("createWSClient, httpBatchLink, wsLink", _COMMENTED))
+    assert changed(view_of(files)) == {CLIENT: links("httpBatchLink", _COMMENTED)}
+    page = 'import Link from "next/link";\n\nexport default Link;\n'
+    other = 'import { wsLink, createWSClient } from "@trpc/client";\n' + page
+    assert changed(view_of({**files, CLIENT: HTTP_CLIENT, PAGE: other})) == {PAGE: page}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        'export { wsLink } from "@trpc/client";\n',
+        'import { wsLink } from "@trpc/client";\n\nexport { wsLink };\n',
+        'import { wsLink } from "./links";\n',
+        'import { wsLink as link } from "@trpc/client";\n\nexport const all = { link };\n',
+        'import type { wsLink } from "@trpc/client";\n\nexport type Options = Parameters<typeof wsLink>[0];\n',
+    ],
+)
+def test_imports_that_something_uses_stay(code: str) -> None:
+    assert changed(view_of(app_files(HTTP_CLIENT, {"src/lib/links.ts": code}))) == {}
+
+
+def test_imports_stay_where_there_is_no_server() -> None:
+    files = app_files(links("createWSClient, httpBatchLink, wsLink", _COMMENTED))
+    del files[SERVER]
+    assert changed(view_of(files)) == {}
+
+
 def test_a_commented_out_client_is_left_to_a_person() -> None:
     client = HTTP_CLIENT.replace("export const client", f"// {SOCKET.strip()}\nexport const client")
     found = cleaned(view_of(app_files(client)))
