@@ -164,7 +164,7 @@ def _settings(request: Request) -> dict[str, Any]:
     if found is None:
         raise UsageError(
             "the app's relay is not set up for your own Cloudflare account: there is no wrangler.jsonc that runs it",
-            next_step='set deploy.target = "cloudflare" in partyconfig.toml, and run `chatops migrate up`',
+            next_step='with deploy.target = "cloudflare" in partyconfig.toml, run `chatops migrate up`',
             code="not_set_up",
         )
     path, settings = found
