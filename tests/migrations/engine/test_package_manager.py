@@ -9,8 +9,8 @@ import pytest
 
 from migrations.engine import AddPackage, Applied, AppView, Engine, Outcome, PackageManager, Pending
 from migrations.engine.package_manager import failure, has_installed, resolved_lock
-from relay_server.process import run
 from relay_server.errors import CheckFailed
+from relay_server.process import run
 from tests.migrations.engine.apps import snapshot, write_app
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from migrations.engine import Engine, FileChange
-from relay_server.process import run
 from migrations.engine.typecheck import Checked, CompilerError, check_types, parse_errors
 from relay_server.errors import CheckFailed
+from relay_server.process import run
 from tests.migrations.engine.apps import Writes, snapshot
 
 if TYPE_CHECKING:
