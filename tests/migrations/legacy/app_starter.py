@@ -331,7 +331,8 @@ export const trpc = createTRPCNext<AppRouter>({
 }
 
 STARTER_CLIENT = STARTER["src/utils/trpc.ts"]
-STARTER_CLIENT_AFTER = """\
+# Where the address is right in browsers too, the HTTP link that stood for the server is left alone.
+STARTER_CLIENT_ALONE = """\
 import type { TRPCLink } from '@trpc/client';
 import { httpBatchLink, loggerLink } from '@trpc/client';
 import { createTRPCNext } from '@trpc/next';
@@ -362,6 +363,21 @@ function getEndingLink(ctx: NextPageContext | undefined): TRPCLink<AppRouter> {
   });
 }
 """ + STARTER_CLIENT[STARTER_CLIENT.index("\nexport const trpc") :]
+
+# APP_URL was for the server alone: browsers ask the app's own handler by its path.
+STARTER_CLIENT_AFTER = swap(
+    STARTER_CLIENT,
+    (
+        "import {\n  createWSClient,\n  httpBatchLink,\n  loggerLink,\n  wsLink,\n} from '@trpc/client';\n",
+        "import { httpBatchLink, loggerLink } from '@trpc/client';\n",
+    ),
+    ("const { APP_URL, WS_URL }", "const { APP_URL }"),
+    (
+        "  const client = createWSClient({\n    url: WS_URL,\n  });\n"
+        "  return wsLink({\n    client,\n    transformer: superjson,\n  });\n",
+        "  return httpBatchLink({\n    transformer: superjson,\n    url: '/api/trpc',\n  });\n",
+    ),
+)
 
 STARTER_CONTEXT_AFTER = """\
 import type * as trpcNext from '@trpc/server/adapters/next';

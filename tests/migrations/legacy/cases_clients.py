@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from tests.migrations.legacy.app_starter import STARTER, STARTER_AFTER, STARTER_CLIENT, STARTER_CLIENT_AFTER
+from tests.migrations.legacy.app_starter import (
+    STARTER,
+    STARTER_AFTER,
+    STARTER_CLIENT,
+    STARTER_CLIENT_AFTER,
+    STARTER_CLIENT_ALONE,
+)
 from tests.migrations.legacy.app_t3 import T3_CLIENT, T3_CLIENT_AFTER, T3_HTTP, T3_SPLIT
 from tests.migrations.legacy.apps import drop, first_user, swap
 from tests.migrations.legacy.cases import Case, t3_case
@@ -28,6 +34,40 @@ _HEAD, _, _BEHIND = STARTER_CLIENT.partition("  if (typeof window === 'undefined
 _TAIL = _BEHIND[_BEHIND.index("\nexport const trpc") :]
 _HTTP_IN_IF = _BEHIND[: _BEHIND.index("  }\n  const client")]
 
+_ALONE = STARTER_CLIENT_ALONE[STARTER_CLIENT_ALONE.index("  return httpBatchLink({") :]
+_BROWSERS_LINK = "  return httpBatchLink({\n    transformer: superjson,\n    url: '/api/trpc',\n  });\n"
+_IMPORTS = "import {\n  createWSClient,\n  httpBatchLink,\n  loggerLink,\n  wsLink,\n} from '@trpc/client';\n"
+_IMPORTS_AFTER = "import { httpBatchLink, loggerLink } from '@trpc/client';\n"
+_BASE_URL = (
+    ("`${APP_URL}/api/trpc`", "`${getBaseUrl()}/api/trpc`"),
+    (
+        "function getEndingLink",
+        "function getBaseUrl() {\n  return typeof window === 'undefined' ? APP_URL : '';\n}\n\nfunction getEndingLink",
+    ),
+)
+_IMAGE = """\
+FROM node:22-alpine
+WORKDIR /app
+COPY . .
+ENV APP_URL="http://localhost:3000"
+RUN npm ci && npm run build
+CMD ["npm", "start"]
+"""
+_SERVER_CONFIG = (
+    ("const { publicRuntimeConfig }", "const { publicRuntimeConfig, serverRuntimeConfig }"),
+    (
+        "const { APP_URL, WS_URL } = publicRuntimeConfig;",
+        "const { WS_URL } = publicRuntimeConfig;\nconst { APP_URL } = serverRuntimeConfig;",
+    ),
+)
+_SERVER_SETTING = (
+    ("    APP_URL: process.env.APP_URL,\n", ""),
+    (
+        "  publicRuntimeConfig",
+        "  serverRuntimeConfig: {\n    APP_URL: process.env.APP_URL,\n  },\n  publicRuntimeConfig",
+    ),
+)
+
 _ANSWERS = """\
 const endingLink = httpBatchStreamLink({
   transformer: SuperJSON,
@@ -42,8 +82,6 @@ CLIENTS = (
         STARTER_AFTER,
         (
             (_STARTER_CLIENT, "rewrite"),
-            # Browsers ask at APP_URL for the first time: whether it is right there, its owner knows.
-            (_STARTER_CLIENT, "by-hand"),
             ("src/server/wssDevServer.ts", "remove"),
             ("src/server/prodServer.ts", "remove"),
             ("src/server/context.ts", "rewrite"),
@@ -73,7 +111,49 @@ CLIENTS = (
         + "    return wsLink({ client, transformer: superjson });\n"
         + "  }\n}\n"
         + _TAIL,
-        STARTER_CLIENT_AFTER,
+        swap(
+            STARTER_CLIENT_AFTER,
+            ("  }\n  return httpBatchLink({\n", "  } else {\n  return httpBatchLink({\n"),
+            (_BROWSERS_LINK, _BROWSERS_LINK.replace("  ", "    ", 1).replace("\n  ", "\n    ") + "  }\n"),
+        ),
+    ),
+    _starter_case(
+        "an ending link whose address knows browsers",
+        swap(STARTER_CLIENT, *_BASE_URL),
+        swap(STARTER_CLIENT_ALONE, *_BASE_URL),
+    ),
+    # Only the server asked there until now, and from where it runs that is right.
+    Case(
+        "an HTTP link whose address is the machine's own in production",
+        {**STARTER, "Dockerfile": _IMAGE},
+        STARTER_AFTER,
+        ((_STARTER_CLIENT, "rewrite"),),
+    ),
+    Case(
+        "an HTTP link whose address is in the server's runtime config",
+        {
+            **STARTER,
+            _STARTER_CLIENT: swap(STARTER_CLIENT, *_SERVER_CONFIG),
+            "next.config.js": swap(STARTER["next.config.js"], *_SERVER_SETTING),
+        },
+        {
+            **STARTER_AFTER,
+            _STARTER_CLIENT: swap(
+                STARTER_CLIENT_AFTER,
+                ("const { publicRuntimeConfig }", "const { serverRuntimeConfig }"),
+                ("const { APP_URL } = publicRuntimeConfig;", "const { APP_URL } = serverRuntimeConfig;"),
+            ),
+            "next.config.js": """\
+/** @type {import("next").NextConfig} */
+module.exports = {
+  serverRuntimeConfig: {
+    APP_URL: process.env.APP_URL,
+  },
+  reactStrictMode: true,
+};
+""",
+        },
+        ((_STARTER_CLIENT, "rewrite"),),
     ),
     _starter_case(
         "an ending link that asks for the browser first",
@@ -82,8 +162,12 @@ CLIENTS = (
         + "    const client = createWSClient({ url: WS_URL });\n"
         + "    return wsLink({ client, transformer: superjson });\n"
         + "  }\n"
-        + STARTER_CLIENT_AFTER[STARTER_CLIENT_AFTER.index("  return httpBatchLink({") :],
-        STARTER_CLIENT_AFTER,
+        + _ALONE,
+        _HEAD.replace("const { APP_URL, WS_URL }", "const { APP_URL }").replace(_IMPORTS, _IMPORTS_AFTER)
+        + "  if (typeof window !== 'undefined') {\n"
+        + _BROWSERS_LINK.replace("  ", "    ", 1).replace("\n  ", "\n    ")
+        + "  }\n"
+        + _ALONE,
     ),
     _starter_case(
         "an ending link that splits in the browser",

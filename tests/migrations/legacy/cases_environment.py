@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.migrations.legacy.app_starter import STARTER, STARTER_AFTER, STARTER_CLIENT, STARTER_CLIENT_AFTER
+from tests.migrations.legacy.app_starter import STARTER, STARTER_AFTER, STARTER_CLIENT, STARTER_CLIENT_ALONE
 from tests.migrations.legacy.app_t3 import T3, T3_CLIENT
 from tests.migrations.legacy.apps import swap
 from tests.migrations.legacy.cases import Case, t3_case
@@ -113,7 +113,7 @@ module.exports = {
 };
 """,
             "src/utils/trpc.ts": swap(
-                STARTER_CLIENT_AFTER,
+                STARTER_CLIENT_ALONE,
                 ("import getConfig from 'next/config';\n", ""),
                 ("const { publicRuntimeConfig } = getConfig();\n\nconst { APP_URL } = publicRuntimeConfig;\n\n", ""),
                 ("`${APP_URL}/api/trpc`", "`${getBaseUrl()}/api/trpc`"),

@@ -360,57 +360,18 @@ _UNREADABLE_CLIENTS = (
         },
         needs=(("src/utils/trpc.ts", "?token="),),
     ),
-    # What stands there for the server cannot be asked for by a browser: APP_URL is not public.
+    # A browser cannot ask there, and nothing of the app's own answers at that path.
     Case(
         "an HTTP link that only the server can use",
         {
             **STARTER,
             "src/utils/trpc.ts": swap(
                 STARTER_CLIENT,
-                ("url: `${APP_URL}/api/trpc`", "url: `${process.env.INTERNAL_URL}/api/trpc`"),
+                ("url: `${APP_URL}/api/trpc`", "url: `${process.env.INTERNAL_URL}/rpc`"),
                 ("const { APP_URL, WS_URL }", "const { WS_URL }"),
             ),
         },
-        needs=(("src/utils/trpc.ts", "return wsLink("),),
-    ),
-    # Only the server asked there until now, and from where it runs that is right.
-    Case(
-        "an HTTP link whose address is the machine's own in production",
-        {
-            **STARTER,
-            "Dockerfile": """\
-FROM node:22-alpine
-WORKDIR /app
-COPY . .
-ENV APP_URL="http://localhost:3000"
-RUN npm ci && npm run build
-CMD ["npm", "start"]
-""",
-        },
-        needs=(("Dockerfile", "ENV APP_URL"),),
-    ),
-    Case(
-        "an HTTP link whose address is in the server's runtime config",
-        {
-            **STARTER,
-            "src/utils/trpc.ts": swap(
-                STARTER_CLIENT,
-                ("const { publicRuntimeConfig }", "const { publicRuntimeConfig, serverRuntimeConfig }"),
-                (
-                    "const { APP_URL, WS_URL } = publicRuntimeConfig;",
-                    "const { WS_URL } = publicRuntimeConfig;\nconst { APP_URL } = serverRuntimeConfig;",
-                ),
-            ),
-            "next.config.js": swap(
-                STARTER["next.config.js"],
-                ("    APP_URL: process.env.APP_URL,\n", ""),
-                (
-                    "  publicRuntimeConfig",
-                    "  serverRuntimeConfig: {\n    APP_URL: process.env.APP_URL,\n  },\n  publicRuntimeConfig",
-                ),
-            ),
-        },
-        needs=(("src/utils/trpc.ts", "return wsLink("),),
+        needs=(("src/utils/trpc.ts", "INTERNAL_URL"),),
     ),
     Case(
         "no HTTP link to put in its place",

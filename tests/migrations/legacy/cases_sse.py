@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.migrations.legacy.app_starter import STARTER, STARTER_AFTER, STARTER_CLIENT, STARTER_CLIENT_AFTER
+from tests.migrations.legacy.app_starter import STARTER, STARTER_AFTER, STARTER_CLIENT, STARTER_CLIENT_ALONE
 from tests.migrations.legacy.app_t3 import T3, T3_AFTER, T3_CLIENT
 from tests.migrations.legacy.apps import swap, without
 from tests.migrations.legacy.cases import Case, t3_case
@@ -31,14 +31,14 @@ _T3_SSE_CLIENT = swap(
 )
 
 _STARTER_SSE_CLIENT = swap(
-    STARTER_CLIENT_AFTER,
+    STARTER_CLIENT_ALONE,
     (
         "import { httpBatchLink, loggerLink } from '@trpc/client';\n",
         "import {\n  httpBatchLink,\n  httpSubscriptionLink,\n  loggerLink,\n  splitLink,\n} from '@trpc/client';\n",
     ),
     (
-        STARTER_CLIENT_AFTER[
-            STARTER_CLIENT_AFTER.index("  return httpBatchLink({") : STARTER_CLIENT_AFTER.index("\nexport const trpc")
+        STARTER_CLIENT_ALONE[
+            STARTER_CLIENT_ALONE.index("  return httpBatchLink({") : STARTER_CLIENT_ALONE.index("\nexport const trpc")
         ],
         STARTER_CLIENT[
             STARTER_CLIENT.index("  if (typeof window") : STARTER_CLIENT.index("  const client = createWSClient")
@@ -48,11 +48,11 @@ _STARTER_SSE_CLIENT = swap(
     condition: (op) => op.type === 'subscription',
     true: httpSubscriptionLink({
       transformer: superjson,
-      url: `${APP_URL}/api/trpc`,
+      url: '/api/trpc',
     }),
     false: httpBatchLink({
       transformer: superjson,
-      url: `${APP_URL}/api/trpc`,
+      url: '/api/trpc',
     }),
   });
 }
