@@ -16,6 +16,8 @@ _SETTERS = frozenset({"cross-env", "cross-env-shell", "env"})
 _FETCHERS = frozenset({"npx", "bunx", "pnpx"})
 _ENV_LOADERS = frozenset({"dotenv", "dotenvx", "dotenv-flow", "env-cmd"})
 _LOADER_VALUES = frozenset({"-e", "-f", "-p", "-v", "-r", "--file", "--env-file", "--environments", "--rc-file"})
+# What bun runs of node_modules by its name alone, where it would take another word for a file or a script.
+_BEHIND_BUN = frozenset({"tsx", "ts-node", "ts-node-dev", "ts-node-esm", "tsnd", "nodemon"})
 _FETCHER_VALUES = frozenset({"-p", "--package", "-c", "--call"})
 # They run the command that stands behind `--`.
 _WRAPPERS = frozenset({"infisical", "doppler", "op", "aws-vault", "chamber", "with-env", "varlock"})
@@ -122,6 +124,8 @@ def _behind_wrapper(words: tuple[Word, ...], at: int) -> int:
         return _behind_options(words, at + 1, _FETCHER_VALUES)
     if name in PACKAGE_MANAGERS and following in ("exec", "dlx", "x"):
         return _behind_options(words, at + 2, _FETCHER_VALUES)
+    if name == "bun" and following in _BEHIND_BUN:
+        return at + 1
     if name in _ENV_LOADERS:
         return _behind_options(words, at + 1 + (following == "run"), _LOADER_VALUES)
     if name in _WRAPPERS:

@@ -309,6 +309,10 @@ CASES: dict[str, tuple[Scripts, Scripts]] = {
     "ts-node-dev": ({"dev": "ts-node-dev --respawn --transpile-only src/server/prodServer.ts"}, {"dev": "next dev"}),
     "bun": ({"dev": "bun --watch src/server/prodServer.ts", "ws": "bun run src/server/wssDevServer.ts"},
             {"dev": "next dev"}),
+    "bun that runs a package": (
+        {"ws": "bun ts-node --project tsconfig.server.json src/server/wssDevServer.ts", "dev": "next dev"},
+        {"dev": "next dev"},
+    ),
     "pnpm, yarn and npx": (
         {"a": "pnpm tsx src/server/wssDevServer.ts", "b": "yarn ts-node src/server/wssDevServer.ts",
          "c": "npx tsx src/server/wssDevServer", "dev": "next dev"},
