@@ -272,7 +272,7 @@ def _is_for_next(options: Node) -> bool:
 
 
 def _older(view: AppView, layout: Layout, file: SourceFile) -> Iterator[EnvSchema]:
-    constants = dict(_constants(file))
+    constants = dict(constants_of(file))
     zod = _validator(file)
     schemas: dict[Side, Place] = {}
     values: dict[Side, Place] = {}
@@ -288,7 +288,7 @@ def _older(view: AppView, layout: Layout, file: SourceFile) -> Iterator[EnvSchem
         yield _Reader(view, layout, file).older(schemas, values)
 
 
-def _constants(file: SourceFile) -> Iterator[tuple[str, Node]]:
+def constants_of(file: SourceFile) -> Iterator[tuple[str, Node]]:
     """Names and values of the constants at the top of a file."""
     for statement in file.root.named_children:
         inner = statement.child_by_field_name("declaration") if statement.type == "export_statement" else statement

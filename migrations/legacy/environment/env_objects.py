@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from migrations.discovery.env_schema import constants_of
 from migrations.discovery.imports import find_import
 from migrations.discovery.nodes import arguments_of, field, key_name, without_comments
 from migrations.discovery.trpc_client import Place, definition_of, property_of, unwrapped
@@ -112,7 +113,7 @@ def _containers(view: AppView, layout: Layout) -> Iterator[tuple[Place, Kind, No
     for file in view.sources("process.env"):
         if not any(name.encode() in file.data for name in _VALUES):
             continue
-        for name, value in _constants(file):
+        for name, value in constants_of(file):
             if name in _VALUES and value.type == "object" and _is_environment(value):
                 yield Place(file, value), "env schema", None
     for file in view.sources():
@@ -151,7 +152,7 @@ def _object(view: AppView, layout: Layout, place: Place) -> Place | None:
 def _zod_objects(file: SourceFile) -> Iterator[Place]:
     """The objects of `z.object({...})` that the environment is checked by."""
     is_parsed = _PARSED.search(file.data) is not None
-    for name, value in _constants(file):
+    for name, value in constants_of(file):
         if not (is_parsed or name in _SCHEMAS):
             continue
         for call in find_all(value, "call_expression"):
@@ -159,16 +160,6 @@ def _zod_objects(file: SourceFile) -> Iterator[Place]:
             if text_of(function).endswith(".object") and given and unwrapped(given[0]).type == "object":
                 yield Place(file, unwrapped(given[0]))
                 break  # an object within it is a value's
-
-
-def _constants(file: SourceFile) -> Iterator[tuple[str, Node]]:
-    """Names and values of the constants at the top of a file."""
-    for statement in file.root.named_children:
-        inner = statement.child_by_field_name("declaration") if statement.type == "export_statement" else statement
-        for declared in inner.named_children if inner is not None and inner.type == "lexical_declaration" else ():
-            name, value = declared.child_by_field_name("name"), declared.child_by_field_name("value")
-            if name is not None and value is not None:
-                yield text_of(name), unwrapped(value)
 
 
 def _is_environment(value: Node) -> bool:
