@@ -40,8 +40,8 @@ SECRET = "the-secret-of-the-tests"
 
 TYPESCRIPT = Path(__file__).parent.parent / "relay_server" / "typescript"
 
-_START_S = 30.0
-_STOP_S = 10.0
+_START_S = 90.0
+_STOP_S = 30.0
 _POLL_S = 0.02
 _PORT_ATTEMPTS = 3
 

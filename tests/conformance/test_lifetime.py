@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 RATE = 100
-SHORT = {"RELAY_IDLE_SECONDS": "1", "RELAY_GRACE_SECONDS": "2", "RELAY_MAX_FRAMES_PER_SECOND": str(RATE)}
+SHORT = {"RELAY_IDLE_SECONDS": "2", "RELAY_GRACE_SECONDS": "5", "RELAY_MAX_FRAMES_PER_SECOND": str(RATE)}
 
 
 @pytest.fixture(scope="module", params=ALL_SERVERS)
@@ -114,7 +114,7 @@ def test_repeated_frame_is_a_sign_of_life(relay: RunningRelay, room: str) -> Non
 
 def test_too_fast(relay: RunningRelay, room: str) -> None:
     """A room over its rate takes no new frames for a while and says for how long; old ones and other rooms it takes."""
-    burst = [frame("s", seq) for seq in range(RATE * 5 // 2)]  # one second's worth is in reserve: 1.5 s to wait
+    burst = [frame("s", seq) for seq in range(RATE * 5)]  # one second's worth is in reserve: 4 s to wait
     with (
         Publisher(relay, room) as publisher,
         Publisher(relay, f"{room}-other") as other,
@@ -124,7 +124,7 @@ def test_too_fast(relay: RunningRelay, room: str) -> None:
         publisher.publish(*burst)
         refused = publisher.post(frame("t", 0))
         assert_refused(refused, 429, "too_fast", limit=RATE)
-        assert int(refused.headers["Retry-After"]) == 2
+        assert int(refused.headers["Retry-After"]) in (2, 3, 4)  # less what has passed since
         assert publisher.publish(burst[-1])["next"] == {"s": len(burst)}
         assert other.publish(frame("t", 0))["next"] == {"t": 1}
         wait_until(lambda: publisher.post(frame("t", 0)).status != 429, "the room takes nothing any more")

@@ -82,6 +82,7 @@ async def run_rounds(folder: Path, seed: int) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_nothing_is_lost_or_doubled_over_many_kills(tmp_path: Path) -> None:
     seed = random.randrange(2**32)
     print(f"seed {seed}")

@@ -6,6 +6,7 @@ import json
 import resource
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 AUTHORIZED = {"Authorization": f"Bearer {SECRET}"}
+# Given to httpx, which otherwise reads the machine's certificates anew for every request.
+TLS = ssl.create_default_context()
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +44,7 @@ def socket_url(relay: RunningRelay, room: str) -> str:
 
 
 def publish(relay: RunningRelay, room: str, *frames: dict[str, object]) -> httpx.Response:
-    return httpx.post(room_url(relay, room), headers=AUTHORIZED, json={"frames": frames})
+    return httpx.post(room_url(relay, room), headers=AUTHORIZED, json={"frames": frames}, verify=TLS)
 
 
 def data(seq: int, text: str = "x", stream: str = "s") -> dict[str, object]:
@@ -49,7 +52,7 @@ def data(seq: int, text: str = "x", stream: str = "s") -> dict[str, object]:
 
 
 def metric(relay: RunningRelay, name: str) -> float:
-    lines = httpx.get(f"{relay.url}/metrics").text.splitlines()
+    lines = httpx.get(f"{relay.url}/metrics", verify=TLS).text.splitlines()
     return next(float(line.split()[-1]) for line in lines if line.startswith(f"{name} "))
 
 
@@ -68,7 +71,7 @@ def test_sigterm_says_goodbye_and_ends_well(tmp_path: Path) -> None:
                 subscriber.recv()
             assert closed.value.rcvd is not None
             assert closed.value.rcvd.code == 1001
-        assert relay.process.wait(10) == 0
+        assert relay.process.wait(60) == 0
         assert "Traceback" not in (tmp_path / "log").read_text()
     finally:
         relay.kill()
@@ -84,7 +87,7 @@ def test_a_reply_of_the_built_in_model_ends_before_the_relay_does(tmp_path: Path
             next(lines)
             relay.process.send_signal(signal.SIGTERM)
             assert [line for line in lines if line][-1] == "data: [DONE]"
-        assert relay.process.wait(10) == 0
+        assert relay.process.wait(60) == 0
     finally:
         relay.kill()
 
@@ -107,7 +110,7 @@ def test_a_subscriber_that_stops_reading_is_dropped_and_delays_nobody(relay: Run
         while metric(relay, "chatops_relay_slow_subscribers_total") == dropped:
             assert sent < 400, "the stalled subscriber was never dropped"
             assert publish(relay, "slow", data(sent, big)).status_code == 200
-            assert json.loads(reader.recv(timeout=5))["seq"] == sent
+            assert json.loads(reader.recv(timeout=30))["seq"] == sent
             sent += 1
         state = httpx.get(room_url(relay, "slow")).json()
         assert state["subscribers"] == 1
@@ -209,9 +212,9 @@ def test_rooms_that_nobody_uses_are_let_go(relay: RunningRelay) -> None:
     for number in range(20):
         with connect(socket_url(relay, f"empty-{number}")) as reader:
             assert reader.recv()
-        assert httpx.get(room_url(relay, f"looked-at-{number}")).status_code == 200
+        assert httpx.get(room_url(relay, f"looked-at-{number}"), verify=TLS).status_code == 200
         assert publish(relay, f"refused-{number}", data(7)).status_code == 409
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while metric(relay, "chatops_relay_rooms") > rooms and time.monotonic() < deadline:
         time.sleep(0.05)
     assert metric(relay, "chatops_relay_rooms") <= rooms
@@ -238,7 +241,7 @@ def test_a_port_that_is_taken_is_one_line(relay: RunningRelay) -> None:
         [sys.executable, "-m", "cli", "relay", "serve", "--port", str(relay.port), "--db", "memory"],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=90,
         check=False,
     )
     assert done.returncode == 2
@@ -261,7 +264,7 @@ def test_it_ends_with_its_parent_when_asked_to() -> None:
         assert process.stdin is not None
         assert json.loads(process.stdout.readline())["server"] == "bundled"
         process.stdin.close()
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
 
 
 @pytest.mark.slow
@@ -273,7 +276,7 @@ def test_a_full_disk_refuses_the_frame_and_shows_it_to_nobody(tmp_path: Path) ->
         resource.prlimit(relay.process.pid, resource.RLIMIT_FSIZE, (500_000, hard))
         sent = 0
         while (answer := publish(relay, "lobby", data(sent, "x" * 50_000))).status_code == 200:
-            assert json.loads(reader.recv(timeout=5))["seq"] == sent
+            assert json.loads(reader.recv(timeout=30))["seq"] == sent
             sent += 1
         assert answer.status_code == 503
         assert answer.json()["error"]["code"] == "unavailable"
@@ -283,4 +286,4 @@ def test_a_full_disk_refuses_the_frame_and_shows_it_to_nobody(tmp_path: Path) ->
         assert state["streams"][0]["next"] == sent > 0
         resource.prlimit(relay.process.pid, resource.RLIMIT_FSIZE, (hard, hard))
         assert publish(relay, "lobby", data(sent, "again")).status_code == 200
-        assert json.loads(reader.recv(timeout=5))["data"] == "again"
+        assert json.loads(reader.recv(timeout=30))["data"] == "again"

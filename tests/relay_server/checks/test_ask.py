@@ -126,7 +126,7 @@ def test_what_goes_wrong_is_one_line_with_a_next_step(
 
 def test_a_model_that_goes_silent_is_a_time_out() -> None:
     with pytest.raises(CheckFailed) as caught:
-        ask_scripted(streamed(events("Hel", finish=None, done=False), "hangs"), timeout_s=0.1)
+        ask_scripted(streamed(events("Hel", finish=None, done=False), "hangs"), timeout_s=1)
     assert caught.value.code == "model_stopped"
     assert "does not answer in time" in caught.value.message
 

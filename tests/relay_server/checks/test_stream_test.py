@@ -296,9 +296,10 @@ def test_a_relay_that_does_not_greet_is_named() -> None:
     assert "3 of 3 clients were not greeted" in caught.value.message
 
 
+@pytest.mark.slow
 def test_a_network_that_keeps_the_end_from_the_clients_is_named(bundled_relay: RunningRelay) -> None:
     with tampering(bundled_relay.port, b'"kind":"end"', b'"kind":"???"') as url:
-        settings = settings_for(bundled_relay, "endless", relay_url=url, clients=2, timeout_s=0.3)
+        settings = settings_for(bundled_relay, "endless", relay_url=url, clients=2, timeout_s=3)
         error = failure_of(settings, CheckFailed)
     assert error.code == "stalled"
     assert "2 of 2 clients still miss 2 frames" in error.message
