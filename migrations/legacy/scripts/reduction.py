@@ -358,7 +358,7 @@ class _Line:
         inner = parse_line(line.text[words[0].start : arguments[-1].end])
         if inner is None or len(inner.commands) != 1:
             return self._unknown(raw, invocation, folder)
-        if explicit and ":" in name and is_server_name(name):
+        if ":" in name and is_server_name(name):  # no program is called so
             return None
         left = self.reduce(inner.text)
         if left is None or left == inner.text:

@@ -387,6 +387,10 @@ CASES: dict[str, tuple[Scripts, Scripts]] = {
         {"dev": "run-p dev:next dev:wss", **NEXT_DEV},
         {"dev": "next dev", **NEXT_DEV},
     ),
+    "a call of a name that has no script": (
+        {"dev": "next dev", "start": "next start & pnpm dev:wss"},
+        {"dev": "next dev", "start": "next start"},
+    ),
     "a file that was missing before": (
         {"dev:ws": "tsx watch src/server/ws-server.ts", "dev": "next dev"},
         {"dev": "next dev"},
