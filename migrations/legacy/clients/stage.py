@@ -77,7 +77,7 @@ def clean_clients(app: LegacyApp) -> Found:
         for place in unreadable
         if place.file.path in socket_files
     ]
-    kept = _unused_subscriptions(app, subscribers) if calls or app.servers else ()
+    kept = (*_unused_subscriptions(app, subscribers), *_uncarried(subscribers, clients))
     if not live:
         changes, imports = take_unused_imports(app, app.view)
         told = (*kept, *imports, *_spoken_of(app, app.view))
@@ -116,6 +116,20 @@ def _over_sockets(
         if "ws" in ways or ((live or has_server) and (not ways or "unknown" in ways)):
             found.append(one)
     return found
+
+
+def _uncarried(subscribers: Sequence[Subscriber], clients: tuple[KnownClient, ...]) -> Iterator[Piece]:
+    """The places that subscribe through a client whose links carry no subscriptions: they fail with the server, too."""
+    for one in subscribers:
+        ways = {carrier for known in goes_through(one, clients) for carrier in known.carriers}
+        if ways == {"http"} and not is_test(one.place.file.path):
+            yield Piece(
+                one.place.file.path,
+                one.line,
+                f"the subscription {one.path}",
+                "by-hand",
+                "no link of its client carries subscriptions, so it fails as it is: add one, or take this out",
+            )
 
 
 def _subscription_need(one: Subscriber, do: str) -> Piece:

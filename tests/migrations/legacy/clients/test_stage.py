@@ -548,6 +548,19 @@ def test_a_subscription_through_another_client_needs_nothing() -> None:
     }
 
 
+def test_a_subscription_that_no_link_carries_is_told_and_needs_nothing() -> None:
+    """It fails with the server as it does without."""
+    plain = (
+        'import { createTRPCClient, createWSClient, wsLink } from "@trpc/client";\n\n'
+        "export const plain = createTRPCClient({\n"
+        '  links: [wsLink({ client: createWSClient({ url: "ws://x" }) })],\n});\n'
+    )
+    found = cleaned(view_of(app_files(HTTP_CLIENT, {"src/lib/plain.ts": plain, PAGE: SUBSCRIBES})))
+    told = [(p.line, p.what) for p in found.pieces if (p.file, p.action) == (PAGE, "by-hand")]
+    assert told == [(line_of(SUBSCRIBES, "useSubscription"), "the subscription chat.onMessage")]
+    assert PAGE not in {need.file for need in found.needs}
+
+
 def test_another_package_of_the_workspace_may_be_a_client() -> None:
     around = {
         "../../package.json": '{"workspaces": ["apps/*"]}',
