@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tree_sitter import Node
 
     from migrations.discovery.layout import Layout
-    from migrations.engine import AppView
+    from migrations.engine import AppView, SourceFile
     from migrations.hints import AppHints
 
 
@@ -115,14 +115,22 @@ def _none(view: AppView, layout: Layout, mutations: Sequence[Procedure]) -> Bloc
 # How a page reads a subscription by itself, without the kit's hook.
 SUBSCRIBING = ("useSubscription", "subscriptionOptions", "subscribe")
 _HOOKS = ("useMutation", "mutationOptions", "mutate", *SUBSCRIBING)
+_NO_CODE = frozenset({"comment", "string_fragment", "jsx_text"})
 
 
 def is_called(view: AppView, procedure: Procedure | CommentedProcedure, *methods: str) -> bool:
     """Whether a page or a component calls it, by one of these methods only; else also through the kit's hook."""
     path = r"\s*[?!]?\.\s*".join(map(re.escape, procedure.path.split(".")))
     through = "" if methods else r"|\s*,"
-    call = re.compile(rf"\.\s*{path}(\s*\.\s*({'|'.join(methods or _HOOKS)})\b{through})")
-    return any(call.search(file.text) is not None for file in view.sources(procedure.name) if not is_test(file.path))
+    call = re.compile(rf"\.\s*{path}(\s*\.\s*({'|'.join(methods or _HOOKS)})\b{through})".encode())
+    files = [file for file in view.sources(procedure.name) if not is_test(file.path)]
+    return any(_is_code(file, found.start()) for file in files for found in call.finditer(file.data))
+
+
+def _is_code(file: SourceFile, at: int) -> bool:
+    """Whether a byte is of the code that runs: who has the subscription commented out has its call so, too."""
+    node = file.root.descendant_for_byte_range(at, at + 1)
+    return node is None or node.type not in _NO_CODE
 
 
 def _likeliest(view: AppView, layout: Layout, mutations: Sequence[Procedure]) -> list[Procedure]:

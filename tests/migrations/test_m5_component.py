@@ -63,6 +63,14 @@ def test_a_call_in_a_test_is_no_page() -> None:
     assert isinstance(plan(app({"src/chat.test.tsx": component(PLAIN)})), NotApplicable)
 
 
+def test_a_page_that_subscribes_itself_needs_no_hook() -> None:
+    reads = "api.chat.sendMessageStream.useSubscription({ message: draft }, { onData: show });"
+    outcome = plan(page(f"{PLAIN}\n{reads}"))
+    assert isinstance(outcome, NotApplicable)
+    assert "subscribes to chat.sendMessageStream itself" in outcome.reason
+    assert pending(page(f"{PLAIN}\n// {reads}"))  # from the time before the subscription was disabled
+
+
 def test_a_procedure_of_the_same_name_in_another_router_is_not_touched() -> None:
     root = ROOT.replace("  chat: chatRouter,", "  chat: chatRouter,\n  mail: mailRouter,")
     mail = router().replace("chatRouter", "mailRouter").replace("ai.chat.completions", "db.mail")

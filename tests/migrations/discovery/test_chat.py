@@ -176,6 +176,13 @@ def test_a_hint_names_a_subscription_that_is_commented_out() -> None:
         ("api.other.sendMessage.useMutation()", False),
         ("api.chat.sendMessageNow.useMutation()", False),
         ("api.chat.sendMessage.useQuery()", False),
+        ("1; // api.chat.sendMessage.useMutation()", False),
+        ("1; /* was: api.chat.sendMessage.useMutation() */", False),
+        ("<p>{/* api.chat.sendMessage.useMutation() */}</p>", False),
+        ('"api.chat.sendMessage.useMutation()"', False),
+        ("`api.chat.sendMessage.useMutation()`", False),
+        ("`${api.chat.sendMessage.useMutation().data}`", True),
+        ("1; // api.chat.sendMessage.useMutation()\nexport const b = () => api.chat.sendMessage.useMutation()", True),
     ],
 )
 def test_whether_a_page_calls_it(call: str, called: bool) -> None:
