@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 RATE = 100
-SHORT = {"RELAY_IDLE_SECONDS": "2", "RELAY_GRACE_SECONDS": "5", "RELAY_MAX_FRAMES_PER_SECOND": str(RATE)}
+SHORT = {"RELAY_IDLE_SECONDS": "2", "RELAY_GRACE_SECONDS": "4", "RELAY_MAX_FRAMES_PER_SECOND": str(RATE)}
 
 
 @pytest.fixture(scope="module", params=ALL_SERVERS)
@@ -69,7 +69,8 @@ def test_publisher_gone(relay: RunningRelay, room: str) -> None:
             assert late.take(2) == [frame("s", 1), gone("s", 2)]
         assert live.ask({"kind": "stop", "stream": "s"})["code"] == "finished"
         wait_until_empty(relay, room)
-        assert publisher.publish(frame("s", 0, "end"))["next"] == {"s": 1}, "a forgotten stream expects 0 again"
+        with Publisher(relay, room) as again:  # some servers close a connection that was quiet for so long
+            assert again.publish(frame("s", 0, "end"))["next"] == {"s": 1}, "a forgotten stream expects 0 again"
         assert live.next() == frame("s", 0, "end")
 
 
