@@ -32,7 +32,7 @@ class NodeTools:
     node: Path = NODE
     npm: Path = NPM
 
-    def run(self, tool: str, *arguments: str, timeout_s: float = 110) -> subprocess.CompletedProcess[str]:
+    def run(self, tool: str, *arguments: str, timeout_s: float = 280) -> subprocess.CompletedProcess[str]:
         """Run a command of the installed packages (`tsc`, `vitest`, ...) in the folder, and give back what it said."""
         return _run(self.folder, self.folder / "node_modules" / ".bin" / tool, *arguments, timeout_s=timeout_s)
 

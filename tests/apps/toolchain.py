@@ -40,7 +40,7 @@ def developers_environment() -> dict[str, str]:
 
 
 def run(
-    *command: str | Path, cwd: Path, timeout_s: float = 110, environment: Mapping[str, str] | None = None
+    *command: str | Path, cwd: Path, timeout_s: float = 280, environment: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run it with the developer's tools, and give back what it said, whatever its exit code."""
     return subprocess.run(
@@ -56,7 +56,7 @@ def run(
 
 
 def run_well(
-    *command: str | Path, cwd: Path, timeout_s: float = 110, environment: Mapping[str, str] | None = None
+    *command: str | Path, cwd: Path, timeout_s: float = 280, environment: Mapping[str, str] | None = None
 ) -> str:
     """Run it and give back its stdout. Raises RuntimeError with what it said, if it fails."""
     ended = run(*command, cwd=cwd, timeout_s=timeout_s, environment=environment)
