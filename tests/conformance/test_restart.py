@@ -39,6 +39,7 @@ def server(request: pytest.FixtureRequest) -> ServerName:
     return name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", [Popen.terminate, kill_group], ids=["stop", "kill -9"])
 def test_room_survives(server: ServerName, tmp_path: Path, room: str, end: Callable[[Popen[bytes]], None]) -> None:
     """Frames, ends and stops are kept over a clean stop and over a kill -9, and a subscriber resumes."""
@@ -142,6 +143,7 @@ def test_time_goes_on(server: ServerName, tmp_path: Path, room: str) -> None:
         wait_until(lambda: not look(relay, room)["streams"], "the room forgets nothing")
 
 
+@pytest.mark.slow
 def test_no_secret(server: ServerName, tmp_path: Path, room: str) -> None:
     """A relay without a secret lets nobody publish rather than everybody; what it holds can be read."""
     frames = reply("s", 3)
@@ -161,6 +163,7 @@ def test_no_secret(server: ServerName, tmp_path: Path, room: str) -> None:
             assert subscriber.take(2) == frames[1:]
 
 
+@pytest.mark.slow
 def test_white_space_around_a_secret(server: ServerName, tmp_path: Path, room: str) -> None:
     """White space around the configured secret does not count, so a blank one is none."""
     body = encode({"frames": [frame("s", 0)]})
