@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from migrations.engine import AppView, FileChange
 
 _GIT_S = 20.0
-_PRODUCTION = ".env.production"
 # A value that every reader of .env files takes as it stands.
 _PLAIN = re.compile(r"[^\r\n\"'`\\]*")
 
@@ -30,16 +29,15 @@ def pointing_changes(view: AppView, url: str, secret: str) -> tuple[list[FileCha
     from cli.app import config_change
     from cli.config import FILE_NAME
     from migrations.engine import Edits
-    from migrations.mode import HOST_KEY, SECRET_KEY, env_values, home_of_env
+    from migrations.mode import HOST_KEY, SECRET_KEY, env_values, home_of_env, homes_of_host
     from relay_server.client.address import relay_address
 
-    address = relay_address(url)
-    edits, notes = Edits(view), []
-    hosts = [there.file for there in env_values(view, HOST_KEY)]
-    kept = [file for file in hosts if address.is_loopback and file.startswith(_PRODUCTION)]
-    notes += [f"{file} keeps its relay: in production nobody can reach one on this machine" for file in kept]
-    for file in [file for file in hosts if file not in kept] or [home_of_env(view)]:
-        edits.set_env(file, HOST_KEY, address.as_host)
+    edits, host = Edits(view), relay_address(url).as_host
+    homes = homes_of_host(view, host)
+    kept = [there.file for there in env_values(view, HOST_KEY) if there.file not in homes]
+    notes = [f"{file} keeps its relay: in production nobody can reach one on this machine" for file in kept]
+    for file in homes:
+        edits.set_env(file, HOST_KEY, host)
     known = env_values(view, SECRET_KEY)
     private = [there.file for there in known if there.value != secret] if known else [home_of_env(view)]
     for file in private:

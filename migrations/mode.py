@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from migrations.engine import Edits
 from migrations.engine.line_edits import get_env
+from relay_server.client.address import relay_address_of_host
 
 if TYPE_CHECKING:
     from migrations.engine import AppView, FileChange
@@ -57,16 +58,23 @@ def current_mode(view: AppView) -> Mode:
 def mode_changes(view: AppView, mode: Mode, relay_host: str = "") -> tuple[FileChange, ...]:
     """The env files with the mode set, wherever it is set; in `.env.local` or `.env` where it is set nowhere.
 
-    `relay_host` is written likewise; "" leaves the key alone.
+    `relay_host` goes where `homes_of_host` says; "" leaves the key alone.
     """
     edits = Edits(view)
-    for key, value in ((MODE_KEY, mode), (HOST_KEY, relay_host)):
-        if not value:
-            continue
-        files = [there.file for there in env_values(view, key)]
-        for file in files or [home_of_env(view)]:
-            edits.set_env(file, key, value)
+    for file in [there.file for there in env_values(view, MODE_KEY)] or [home_of_env(view)]:
+        edits.set_env(file, MODE_KEY, mode)
+    for file in homes_of_host(view, relay_host) if relay_host else ():
+        edits.set_env(file, HOST_KEY, relay_host)
     return edits.changes()
+
+
+def homes_of_host(view: AppView, relay_host: str) -> tuple[str, ...]:
+    """The env files that get the relay's host: all that set it, but for production's where no production could reach
+    it, as it is on this machine; the home of new keys if none is left.
+    """
+    is_near = relay_address_of_host(relay_host).is_loopback
+    files = [there.file for there in env_values(view, HOST_KEY)]
+    return tuple(f for f in files if not (is_near and f.startswith(".env.production"))) or (home_of_env(view),)
 
 
 def home_of_env(view: AppView) -> str:

@@ -74,6 +74,24 @@ def test_the_relays_host_is_written_beside_it() -> None:
     assert changed == {".env": "NEXT_PUBLIC_RELAY_HOST=relay.example.com\nNEXT_PUBLIC_CHAT_MODE=streaming\n"}
 
 
+@pytest.mark.parametrize(
+    ("host", "files"),
+    [
+        ("relay.example.com", {".env.local", ".env.production"}),
+        ("127.0.0.1:1999", {".env.local"}),
+        ("localhost:1999", {".env.local"}),
+    ],
+)
+def test_production_is_not_sent_to_a_relay_on_this_machine(host: str, files: set[str]) -> None:
+    set_in = "NEXT_PUBLIC_RELAY_HOST=old.example.com\nNEXT_PUBLIC_CHAT_MODE=streaming\n"
+    assert set(after(view_of(_env_local=set_in, _env_production=set_in), "streaming", host)) == files
+
+
+def test_a_relay_on_this_machine_gets_a_home_where_only_production_has_one() -> None:
+    changed = after(view_of(_env_production="NEXT_PUBLIC_RELAY_HOST=a.example.com\n"), "streaming", "127.0.0.1:1999")
+    assert changed == {".env.local": "NEXT_PUBLIC_CHAT_MODE=streaming\nNEXT_PUBLIC_RELAY_HOST=127.0.0.1:1999\n"}
+
+
 def test_an_empty_value_is_no_value() -> None:
     view = view_of(_env="RELAY_SECRET=abc\n", _env_local="RELAY_SECRET=\n")
     assert env_value(view, "RELAY_SECRET") == "abc"
