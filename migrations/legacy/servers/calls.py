@@ -65,7 +65,7 @@ class ServerWalker(Walker):
         if value.kind == "plain" and name in GLOBAL_CLASSES:
             return PLAIN
         if module is not None and value.kind == "package" and module.specifier.removeprefix("node:") in _HTTP:
-            return self.serve([self.value(argument, scope) for argument in given], node)
+            return self.serve([self.value(argument, scope) for argument in given], node, module.specifier)
         if module is not None and value.kind == "package":
             if not IDLE_CLASS.fullmatch(name):
                 self.doubts.append(Does(f"makes a {name}", node))
@@ -164,7 +164,7 @@ class ServerWalker(Walker):
             return Value("next")
         values = [self.value(argument, scope) for argument in given]
         if specifier in _HTTP and name in ("createServer", "createSecureServer", "Server"):
-            return self.serve(values, node)
+            return self.serve(values, node, specifier)
         if _STANDALONE.fullmatch(specifier):
             self.work.http = self.work.http or node
             return Value("standalone", node=node)
@@ -227,8 +227,10 @@ class ServerWalker(Walker):
         self.given += walker.given
         return found
 
-    def serve(self, values: Sequence[Value], node: Node) -> Value:
-        """An HTTP server is made. Raises Does if it answers something of its own."""
+    def serve(self, values: Sequence[Value], node: Node, specifier: str) -> Value:
+        """An HTTP server is made by a module of Node.js. Raises Does if it answers something of its own."""
+        if specifier.removeprefix("node:") != "http":
+            self.not_plain.add(node.start_byte)
         for value in values:
             self.listen_to(value, node)
         if self.handled:
@@ -289,6 +291,8 @@ class ServerWalker(Walker):
 
     def listen(self, owner: Value, node: Node, values: Sequence[Value], scope: Scope) -> Value:
         if owner.node is not None and owner.node.start_byte in self.handling:
+            if owner.node.start_byte in self.not_plain:
+                raise Does("serves https or HTTP/2, where `next start` serves plain HTTP", owner.node)
             wrong = unusual_listening(node, {**self.top, **scope})
             if wrong is not None:
                 raise Does(f"listens elsewhere than `next start` does: {short_text(wrong)}", wrong)

@@ -118,6 +118,8 @@ class Walker(ABC):
     made: list[Node] = field(default_factory=list)
     given: list[Node | None] = field(default_factory=list)
     handling: set[int] = field(default_factory=set)
+    # Servers that speak something else than plain HTTP/1, by where they are made.
+    not_plain: set[int] = field(default_factory=set)
     running: list[int] = field(default_factory=list)
     returned: list[Value] = field(default_factory=list)
     doubts: list[Does] = field(default_factory=list)

@@ -327,6 +327,17 @@ SHARED = {
               "    else void handle(req, res);\n"),
         "app.render",
     ),
+    "TLS of a Next.js server": (
+        NEXT_SERVER.replace("createServer(", "createServer(certificate, ").replace('"http"', '"https"')
+        .replace('"node:http"', '"node:https"'),
+        "createServer(certificate",
+    ),
+    "a listener of a Next.js server with TLS": (
+        'import https from "node:https";\n'
+        + _next("createServer((req, res) => {\n    void handle(req, res);\n  })", "https.createServer(certificate)")
+        .replace("  server.listen(port);\n", '  server.on("request", handle);\n  server.listen(port);\n'),
+        "https.createServer(certificate)",
+    ),
     "a port of its own": (_next('"3000"', '"8080"'), "8080"),
     "a port from settings": (_next('process.env.PORT || "3000"', 'env.PORT || "3000"'), "env.PORT"),
     "an address of its own": (_next("listen(port)", 'listen(port, "127.0.0.1")'), "127.0.0.1"),
