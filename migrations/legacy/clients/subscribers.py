@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from migrations.discovery.nodes import arguments_of
 from migrations.discovery.procedures import find_procedures
-from migrations.discovery.trpc_client import Place, definition_of, unwrapped
+from migrations.discovery.trpc_client import Place, declaration_of, definition_of, unwrapped
 from migrations.engine.syntax import text_of
+from migrations.legacy.module_names import pattern_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -83,6 +84,11 @@ def _subscribers_of(
             named = len(parts) >= 4 and any(word in parts[0].lower() for word in _CLIENT_WORDS)
             if client is not None or parts[-2] in procedures or (named and not procedures):
                 yield Subscriber(Place(file, node), ".".join(parts[1:-1]), is_hook=False, client=client)
+        elif parts[-1] == "subscribe" and len(parts) == 2 and _is_called(node):
+            taken = _taken_out(node)
+            if taken is not None and taken[0] in procedures:
+                name, value = taken
+                yield Subscriber(Place(file, node), name, is_hook=False, client=_client_of(view, layout, file, value))
         elif parts[-1] in procedures and len(parts) >= 3 and _is_handed_on(node):
             yield Subscriber(Place(file, node), ".".join(parts[1:]), is_hook=True)
         elif parts[-1] == "subscription" and len(parts) == 2 and _is_called(node) and (path := _old_path(node)):
@@ -138,6 +144,22 @@ def _old_path(member: Node) -> str:
     if first is not None and first.type == "array":
         first = first.named_children[0] if first.named_children else None
     return text_of(first)[1:-1] if first is not None and first.type == "string" else ""
+
+
+def _taken_out(member: Node) -> tuple[str, Node] | None:
+    """The procedure that `messages` in `messages.subscribe` was taken out of a client as, and where of."""
+    owner = unwrapped(member.child_by_field_name("object") or member)
+    declared = declaration_of(owner, text_of(owner)) if owner.type == "identifier" else None
+    value = declared.child_by_field_name("value") if declared is not None else None
+    pattern = declared.child_by_field_name("name") if declared is not None else None
+    if value is None or pattern is None:
+        return None
+    value = unwrapped(value)
+    if pattern.type == "object_pattern":
+        names = {local: name for name, local in pattern_names(pattern)}
+        return (names[text_of(owner)], value) if text_of(owner) in names else None
+    name = value.child_by_field_name("property") if value.type == "member_expression" else None
+    return (text_of(name), value) if name is not None else None
 
 
 def _is_called(member: Node) -> bool:

@@ -448,6 +448,18 @@ _NEEDED: dict[str, tuple[dict[str, str], str, str]] = {
         PAGE,
         ".subscribe(",
     ),
+    "a procedure of the plain client that is taken out first": (
+        {CLIENT: WS_CLIENT, PAGE: "export function f(utils: any) {\n  const { onMessage: on } = utils.client.chat;\n"
+            "  return on.subscribe(undefined, {});\n}\n"},
+        PAGE,
+        "on.subscribe(",
+    ),
+    "a procedure of the plain client under a name of its own": (
+        {CLIENT: WS_CLIENT, "src/lib/listen.ts": 'import { client } from "~/trpc/client";\n\n'
+            "const messages = client.chat.onMessage;\nmessages.subscribe(undefined, {});\n"},
+        "src/lib/listen.ts",
+        "messages.subscribe(",
+    ),
     "a condition that is not about subscriptions": (
         {CLIENT: WS_CLIENT.replace('op.type === "subscription"', "op.context.live === true")},
         CLIENT,
