@@ -194,6 +194,7 @@ def test_undo_does_not_lose_what_somebody_wrote_since(app: Path, chatops: Chatop
     assert (app / SERVER).exists()
 
 
+@pytest.mark.slow
 def test_undo_of_the_migrations_waits_for_the_undo_of_the_cleanup(app: Path, chatops: Chatops) -> None:
     before = snapshot(app)
     assert chatops("migrate", "up", "--app", "app").code == 0

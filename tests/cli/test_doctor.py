@@ -127,6 +127,7 @@ def test_everything_is_well_is_said(streaming_app: Path, chatops: Chatops) -> No
     assert ended.lines[-1] == "nothing that was checked stands in the way"
 
 
+@pytest.mark.slow
 def test_fix_mends_what_it_can(streaming_app: Path, chatops: Chatops) -> None:
     config, ignore, example = (streaming_app / name for name in ("partyconfig.toml", ".gitignore", ".env.example"))
     config.write_text(config.read_text().replace('mode = "streaming"', 'mode = "send-message"'))

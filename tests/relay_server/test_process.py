@@ -71,6 +71,7 @@ def test_an_interruption_in_the_moment_of_the_start_leaves_no_process(
     assert started[0].returncode == -signal.SIGKILL
 
 
+@pytest.mark.slow
 def test_what_left_the_group_and_holds_the_pipes_is_not_waited_for(tmp_path: Path) -> None:
     script = "setsid sh -c 'echo $$ > left.new; mv left.new left; exec sleep 60' & sleep 60"
     began = time.monotonic()

@@ -96,6 +96,7 @@ def test_what_was_written_can_be_read_and_a_second_run_finds_nothing(name: str) 
     assert [piece for piece in again.pieces if piece.action in ("remove", "rewrite")] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", _ONE_LINE_END)
 def test_line_ends_stay_those_of_the_app(name: str) -> None:
     case = _BY_NAME[name]

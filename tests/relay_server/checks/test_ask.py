@@ -124,6 +124,7 @@ def test_what_goes_wrong_is_one_line_with_a_next_step(
     assert KEY not in error.message
 
 
+@pytest.mark.slow
 def test_a_model_that_goes_silent_is_a_time_out() -> None:
     with pytest.raises(CheckFailed) as caught:
         ask_scripted(streamed(events("Hel", finish=None, done=False), "hangs"), timeout_s=1)

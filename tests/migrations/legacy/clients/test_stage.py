@@ -117,6 +117,23 @@ ARRANGEMENTS = {
         "httpBatchLink, loggerLink",
         HTTP_CLIENT.partition("AppRouter>();\n\n")[2].replace("    httpB", "    // keep this one last\n    httpB"),
     ),
+    "a comment that tells of the side that stays": (
+        "createWSClient, httpBatchLink, loggerLink, splitLink, wsLink",
+        SOCKET
+        + SPLIT.replace(
+            "      false:", "      // batches are small:\n      // the proxy cuts long paths\n      false:"
+        ),
+        "httpBatchLink, loggerLink",
+        HTTP_CLIENT.partition("AppRouter>();\n\n")[2].replace(
+            "    httpB", "    // batches are small:\n    // the proxy cuts long paths\n    httpB"
+        ),
+    ),
+    "a comment that tells when the side that stays is taken": (
+        "createWSClient, httpBatchLink, loggerLink, splitLink, wsLink",
+        SOCKET + SPLIT.replace("      false:", "      // when the condition is false, batch\n      false:"),
+        "httpBatchLink, loggerLink",
+        HTTP_CLIENT.partition("AppRouter>();\n\n")[2],
+    ),
     "a side that is a list": (
         "createWSClient, httpBatchLink, loggerLink, splitLink, wsLink",
         SOCKET
