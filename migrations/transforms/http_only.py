@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 BY_HAND = "give this client an HTTP link in place of wsLink by hand, then run this again"
 
 _TELLS_OF_SOCKETS = re.compile(r"\bws\b|web ?-?sockets?|\bsplit|\bsubscriptions?\b", re.IGNORECASE)
+# Of a side of a splitLink, why it is the other one.
+_TELLS_OF_CHOICE = re.compile(r"\b(condition|true|false|else|otherwise|other|rest|default)\b", re.IGNORECASE)
 
 
 class HttpOnly(LinksWork):
@@ -91,7 +93,7 @@ class HttpOnly(LinksWork):
         assert value is not None
         value = unwrapped(value)
         if value.type != "array":
-            self._put_moved(split.call, text_of(value))
+            self._put_moved(split.call, text_of(value), self._comments_above(split, value))
             return
         work = self._work(split.call.file)
         if node.parent is None or node.parent.type != "array":
@@ -99,6 +101,23 @@ class HttpOnly(LinksWork):
         base = work.file.indentation_of(node.start_byte)
         texts = [work.look.rebased(text_of(one), base) for one in value.named_children if one.type != "comment"]
         work.put(node, f",{work.look.style.newline}{base}".join(texts))
+
+    def _comments_above(self, split: Link, value: Node) -> tuple[str, ...]:
+        """The comments right above a side of a listed splitLink that tell of the link itself."""
+        file, node = split.call.file, split.call.node
+        is_first = not file.data[file.line_start(node.start_byte) : node.start_byte].strip()
+        if not is_first or node.parent is None or node.parent.type != "array" or value.parent is None:
+            return ()
+        found: list[str] = []
+        row, above = value.parent.start_point.row, value.parent.prev_sibling
+        while above is not None and above.type == "comment" and above.end_point.row == row - 1:
+            if file.data[file.line_start(above.start_byte) : above.start_byte].strip() or "\n" in text_of(above):
+                break
+            found.append(text_of(above).rstrip())
+            row, above = above.start_point.row, above.prev_sibling
+        told = " ".join(found)
+        is_stale = _TELLS_OF_SOCKETS.search(told) or _TELLS_OF_CHOICE.search(told) or re.search(r"[;{}=]", told)
+        return () if is_stale else tuple(reversed(found))
 
     # --- choices
 
@@ -169,13 +188,14 @@ class HttpOnly(LinksWork):
         self._replaced = None
         self._put_moved(place, http.text)
 
-    def _put_moved(self, place: Place, text: str) -> None:
+    def _put_moved(self, place: Place, text: str, comments: tuple[str, ...] = ()) -> None:
         work = self._work(place.file)
         node = place.node
         base = work.base_of(node) if "\n" in text else work.file.indentation_of(node.start_byte)
         self._take_comment_above(work, node)
         before = node.start_byte - work.file.line_start(node.start_byte) - len(base.encode())
-        work.put(node, work.look.fitted(work.look.rebased(text, base), base, max(before, 0)))
+        moved = work.look.fitted(work.look.rebased(text, base), base, max(before, 0))
+        work.put(node, f"{work.look.style.newline}{base}".join([*comments, moved]))
 
     def _take_comment_above(self, work: FileWork, node: Node) -> None:
         """Take out the comment right above a link of a list that tells of the WebSocket."""
