@@ -11,7 +11,7 @@ from migrations.transforms.long_lines import width_of
 from migrations.transforms.object_members import columns, line_before, line_behind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from tree_sitter import Node
 
@@ -28,7 +28,12 @@ def narrow_union(edit: FileEdit, union: Node, gone: Sequence[Node]) -> None:
     joined = " | ".join(text_of(member) for member in kept) if len(kept) > 1 else _unwrapped(kept[0])
     if _join_parameters(edit, union, joined) or _join_lines(edit, union, joined):
         return
-    if len(kept) > 1:
+    comments = _comments_of(union)
+    if any(text_of(comment).startswith("//") for of_member in comments.values() for comment in of_member) and (
+        len(kept) > 1 or comments[kept[0]]
+    ):
+        _list_anew(edit, union, {member: comments[member] for member in kept})
+    elif len(kept) > 1:
         for member in gone:
             _cut(edit, union, member)
     else:
@@ -76,6 +81,30 @@ def _join_parameters(edit: FileEdit, union: Node, joined: str) -> bool:
         return False
     edit.replace(opening.end_byte, closing.start_byte, inside)
     return True
+
+
+def _list_anew(edit: FileEdit, union: Node, members: Mapping[Node, Sequence[Node]]) -> None:
+    """Write these members on lines of their own, each below its comments: what follows the union must not come to stand
+    behind one.
+    """
+    data, last = edit.source.data, union_members(union)[-1]
+    newline = "\r\n" if b"\r\n" in data[union.start_byte : union.end_byte] else "\n"
+    lines = [line for member, comments in members.items() for line in (*map(text_of, comments), f"| {text_of(member)}")]
+    separator = newline + edit.source.indentation_of(last.start_byte)
+    edit.replace(union.start_byte, union.end_byte, separator.join(lines))
+
+
+def _comments_of(union: Node) -> dict[Node, list[Node]]:
+    """The members of a union, each with the comments that tell of it: those before it, and behind it on its line."""
+    members = union_members(union)
+    found: dict[Node, list[Node]] = {member: [] for member in members}
+    for comment in find_all(union, "comment"):
+        if any(member.start_byte <= comment.start_byte < member.end_byte for member in members):
+            continue
+        before = [member for member in members if member.end_byte <= comment.start_byte]
+        is_behind = bool(before) and before[-1].end_point.row == comment.start_point.row
+        found[before[-1] if is_behind else members[len(before)]].append(comment)
+    return found
 
 
 def _has_comment(node: Node) -> bool:

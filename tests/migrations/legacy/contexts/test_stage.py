@@ -127,6 +127,22 @@ CHANGES = {
         "  o: CreateNextContextOptions | CreateWSSContextFnOptions,\n) => o;\n",
         f"{NEXT_TYPE}export const make = (\n  // of either kind\n  o: CreateNextContextOptions,\n) => o;\n",
     ),
+    "comments behind types on lines of their own": (
+        f"{NEXT_TYPE}{WSS_TYPE}export const make = (\n  o:\n    | CreateNextContextOptions // pages\n"
+        "    | { headers: Headers } // tests\n    | CreateWSSContextFnOptions,\n  more: string,\n) => [o, more];\n",
+        f"{NEXT_TYPE}export const make = (\n  o:\n    // pages\n    | CreateNextContextOptions\n"
+        "    // tests\n    | { headers: Headers },\n  more: string,\n) => [o, more];\n",
+    ),
+    "comments above types on lines of their own": (
+        f"{NEXT_TYPE}{WSS_TYPE}export type Options =\n  | CreateNextContextOptions\n"
+        "  | { headers: Headers }\n  // sockets\n  | CreateWSSContextFnOptions;\n",
+        f"{NEXT_TYPE}export type Options =\n  | CreateNextContextOptions\n  | {{ headers: Headers }};\n",
+    ),
+    "a comment above the type that is left": (
+        f"{NEXT_TYPE}{WSS_TYPE}export type Options =\n  | CreateWSSContextFnOptions\n  // pages\n"
+        "  | CreateNextContextOptions;\n",
+        f"{NEXT_TYPE}export type Options =\n  // pages\n  | CreateNextContextOptions;\n",
+    ),
     "of several parameters": (
         f"{NEXT_TYPE}{WSS_TYPE}export const make = (\n  a: number,\n"
         "  o: CreateNextContextOptions | CreateWSSContextFnOptions,\n) => o;\n",
