@@ -97,7 +97,7 @@ class Sweep:
         assert field is not None
         assert statement is not None
         others = [node for node in uses if not declared.start_byte <= node.start_byte < declared.end_byte]
-        makes_socket = "createWSClient" in text_of(declared)
+        makes_socket = self._makes_socket(declared)
         assignments = [self._assignment(node, name) for node in others]
         if others and not all(assignments):
             if makes_socket or any(assignments):
@@ -134,6 +134,13 @@ class Sweep:
             if (gone.start_byte, gone.end_byte) not in self._work.removed:
                 self._work.removed.append((gone.start_byte, gone.end_byte))
                 self._lines.append((self._first_line(gone), self._file.line_end(gone.end_byte - 1)))
+
+    def _makes_socket(self, declared: Node) -> bool:
+        """Whether there is a WebSocket client in what is left of a declaration."""
+        return any(
+            text_of(node) == "createWSClient" and not self._is_removed(node)
+            for node in find_all(declared, "identifier", "property_identifier")
+        )
 
     def _assignment(self, use: Node, name: str) -> Node | None:
         """The whole statement that only fills a variable with a WebSocket client: `x ??= ...`, `if (!x) x = ...`."""

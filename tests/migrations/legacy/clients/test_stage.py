@@ -248,6 +248,28 @@ ARRANGEMENTS = {
         "httpBatchLink, loggerLink",
         HTTP_CLIENT.partition("AppRouter>();\n\n")[2],
     ),
+    "a socket that the function of the links keeps": (
+        _ALL,
+        "let socket: ReturnType<typeof createWSClient> | undefined;\n\n"
+        + f'function getEndingLink() {{\n  if (typeof window === "undefined") {{\n    return {HTTP};\n  }}\n'
+        + '  socket ??= createWSClient({ url: "ws://localhost:3001" });\n  return wsLink({ client: socket });\n}\n\n'
+        + _USED,
+        "httpBatchLink",
+        _FUNCTION_AFTER,
+    ),
+    "a socket that the function of the links keeps, with an address for the server alone": (
+        _ALL,
+        "let socket: ReturnType<typeof createWSClient> | undefined;\n\n"
+        + 'function getEndingLink() {\n  if (typeof window === "undefined") {\n'
+        + '    return httpBatchLink({ url: "http://localhost:3000/api/trpc" });\n  }\n'
+        + '  if (!socket) socket = createWSClient({ url: "ws://x" });\n  return wsLink({ client: socket });\n}\n\n'
+        + _USED,
+        "httpBatchLink",
+        'function getEndingLink() {\n  if (typeof window === "undefined") {\n'
+        + '    return httpBatchLink({ url: "http://localhost:3000/api/trpc" });\n  }\n'
+        + '  return httpBatchLink({\n    url: "/api/trpc",\n  });\n}\n\n'
+        + _USED,
+    ),
     "a socket made in the browser alone": (
         _ALL,
         'let ws;\nif (typeof window !== "undefined") {\n  ws = createWSClient({ url: "ws://localhost:3001" });\n}\n\n'
