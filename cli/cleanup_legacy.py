@@ -86,18 +86,11 @@ def _refusal(plan: CleanupPlan, view: AppView, config: Config, *, force: bool) -
 
     if plan.refused is not None:
         return CheckFailed(plan.refused, next_step=plan.needs[0].why, code="still_needed")
-    why = "" if force or not plan.changes else _unverified(view, config)
-    if why:
-        return CheckFailed(
-            f"streaming is not verified: {why}",
-            next_step="run chatops stream-test lobby, or insist with --force",
-            code="not_verified",
-        )
-    return None
+    return None if force or not plan.changes else _unverified(view, config)
 
 
-def _unverified(view: AppView, config: Config) -> str:
-    """Why the app's relay does not count as verified; "" if it does, or if the app was never moved to a relay.
+def _unverified(view: AppView, config: Config) -> ChatopsError | None:
+    """Why the app's relay does not count as verified; None if it does, or if the app was never moved to a relay.
 
     The last stream-test from this copy of the app decides; a deployment that was checked is one.
     """
@@ -109,20 +102,30 @@ def _unverified(view: AppView, config: Config) -> str:
     from relay_server.client.address import relay_address, relay_address_of_host
 
     if not view.exists(kit_path(find_layout(view), "client/relay-link.ts")):
-        return ""
+        return None
     host = env_value(view, HOST_KEY)
     if not host and not config.relay.url:
-        return "the app streams through a relay, but none is configured"
+        return _not_verified("the app streams through a relay, but none is configured", "run chatops deploy")
     relay = (relay_address_of_host(host) if host else relay_address(config.relay.url)).url
     verdict = last_verdict(view.root, relay)
     deployed = [
         d for d in History(view.root).all() if d.result == "good" and d.url and relay_address(d.url).url == relay
     ]
     if deployed and (verdict is None or _moment(verdict.at) < _moment(deployed[-1].at)):
-        return ""
+        return None
+    is_configured = bool(config.relay.url) and relay_address(config.relay.url).url == relay
+    test = "run chatops stream-test lobby" + ("" if is_configured else f" --relay {relay}")
     if verdict is None:
-        return f"no stream-test has run against {relay} from here"
-    return "" if verdict.ok else f"the last stream-test against {relay} failed: {verdict.reason}"
+        return _not_verified(f"no stream-test has run against {relay} from here", test)
+    return None if verdict.ok else _not_verified(f"the last stream-test against {relay} failed: {verdict.reason}", test)
+
+
+def _not_verified(why: str, do: str) -> ChatopsError:
+    from relay_server.errors import CheckFailed
+
+    return CheckFailed(
+        f"streaming is not verified: {why}", next_step=f"{do}, or insist with --force", code="not_verified"
+    )
 
 
 def _moment(at: str) -> float:

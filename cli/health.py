@@ -39,13 +39,13 @@ def health(
 
     from cli.config import load_config
     from cli.console import note, print_json, progress, result
-    from cli.relay_access import find_relay_secret, relay_url
+    from cli.relay_access import relay_url, secret_for
     from relay_server.checks.health import STEPS, check_health
     from relay_server.client.address import relay_address
 
     config = load_config(app)
     relay = relay_address(relay_url(config, url))
-    secret = find_relay_secret(config, secret_file)
+    secret = secret_for(relay.url, config, app, secret_file)
 
     async def check() -> HealthReport:
         with progress(relay.url) as show:

@@ -35,6 +35,7 @@ SecretFile = Annotated[
     typer.Option(
         "--secret-file",
         metavar="PATH",
-        help="A file that holds the relay's secret. Default: RELAY_SECRET, then relay.secret_file of partyconfig.toml.",
+        help="A file that holds the relay's secret. Default: RELAY_SECRET, then relay.secret_file of partyconfig.toml, "
+        "then the app's env files.",
     ),
 ]

@@ -52,9 +52,20 @@ def find_relay_secret(
     return _checked_secret(text, f"the secret file {secret_file}")
 
 
-def relay_secret(config: Config, secret_file: Path | None = None, environment: Mapping[str, str] = os.environ) -> str:
-    """`find_relay_secret`, for a command that cannot do without. Raises UsageError when there is none."""
-    secret = find_relay_secret(config, secret_file, environment)
+def secret_for(
+    relay: str, config: Config, app: Path, secret_file: Path | None = None, environment: Mapping[str, str] = os.environ
+) -> str | None:
+    """The secret of the relay at this URL: `find_relay_secret`, else what the app's env files have, if the app uses
+    that relay. No other relay gets to see the app's secret. Raises UsageError.
+    """
+    return find_relay_secret(config, secret_file, environment) or _secret_of_app(relay, config, app)
+
+
+def relay_secret(
+    relay: str, config: Config, app: Path, secret_file: Path | None = None, environment: Mapping[str, str] = os.environ
+) -> str:
+    """`secret_for`, for a command that cannot do without. Raises UsageError when there is none."""
+    secret = secret_for(relay, config, app, secret_file, environment)
     if secret is None:
         raise UsageError(
             "there is no relay secret",
@@ -62,6 +73,22 @@ def relay_secret(config: Config, secret_file: Path | None = None, environment: M
             code="secret_missing",
         )
     return secret
+
+
+def _secret_of_app(relay: str, config: Config, app: Path) -> str | None:
+    from migrations.engine import AppView
+    from migrations.mode import HOST_KEY, SECRET_KEY, env_value
+    from relay_server.client.address import relay_address, relay_address_of_host
+
+    if not (app / "package.json").is_file():
+        return None
+    view = AppView.of_folder(app)
+    host = env_value(view, HOST_KEY)
+    used = {relay_address_of_host(host).url} if host else set()
+    if config.relay.url:
+        used.add(relay_address(config.relay.url).url)
+    secret = env_value(view, SECRET_KEY) if relay_address(relay).url in used else ""
+    return _checked_secret(secret, f"{SECRET_KEY} in the app's env files") if secret else None
 
 
 def _checked_secret(text: str, where: str) -> str:

@@ -60,7 +60,7 @@ def stream_test(
     settings = check.StreamTestSettings(
         room=room,
         relay_url=relay_url,
-        secret=relay_secret(config, secret_file) if relay_url else None,
+        secret=relay_secret(relay_url, config, app, secret_file) if relay_url else None,
         model=_model(model or config.model.name, base_url, config.model.base_url),
         prompt=defaults.prompt if prompt is None else prompt,
         clients=defaults.clients if clients is None else clients,

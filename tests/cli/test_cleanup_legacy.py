@@ -106,7 +106,7 @@ def test_streaming_has_to_be_verified(migrated: Path, chatops: Chatops) -> None:
         assert (ended.code, ended.json["error"]["code"]) == (1, "not_verified")
         assert ended.json["applied"] is False
         assert (SERVER, "remove") in actions(ended.json)
-        assert "chatops stream-test lobby" in ended.json["error"]["next_step"]
+        assert f"chatops stream-test lobby --relay {RELAY}, or" in ended.json["error"]["next_step"]
         return str(ended.json["refused"])
 
     before = snapshot(migrated)
