@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from migrations.discovery.imports import ImportChanges, find_import, uses_of
 from migrations.discovery.trpc_client import Place, declaration_of, unwrapped
 from migrations.engine.syntax import find_all, text_of
-from migrations.transforms.links_model import Refusal
+from migrations.transforms.links_model import Refusal, argument_of
 from migrations.transforms.links_text import (
     Look,
     broken_base,
@@ -187,16 +187,37 @@ class Sweep:
             self._work.removed.append((pattern.start_byte, pattern.start_byte))
 
     def _importer(self, name: str) -> Place | None:
-        for other in self._view.sources(name):
-            if other.path == self._file.path:
-                continue
-            for statement in find_all(other.root, "import_statement", "export_statement"):
-                source = statement.child_by_field_name("source")
-                if source is None or self._layout.resolve(other.path, text_of(source)[1:-1]) != self._file.path:
+        others = [other for other in self._view.sources(name) if other.path != self._file.path]
+        for other in others:
+            for node in find_all(other.root, "import_statement", "export_statement", "call_expression"):
+                if not self._is_of_this_file(other, node):
                     continue
-                if re.search(rf"\b{re.escape(name)}\b|\*", text_of(statement)):
-                    return Place(other, statement)
+                if node.type == "call_expression" or re.search(rf"\b{re.escape(name)}\b|\*", text_of(node)):
+                    return Place(other, node)
+        if self._is_passed_on():
+            for other in others:
+                for node in find_all(other.root, "import_specifier", "property_identifier"):
+                    if text_of(node.child_by_field_name("name") or node) == name:
+                        return Place(other, node)
         return None
+
+    def _is_passed_on(self) -> bool:
+        """Whether another file gives out all that this one does: `export * from`, `export * as name from`."""
+        return any(
+            self._is_of_this_file(other, node)
+            and any(child.type in ("*", "namespace_export") for child in node.children)
+            for other in self._view.sources("export *")
+            for node in find_all(other.root, "export_statement")
+        )
+
+    def _is_of_this_file(self, other: SourceFile, node: Node) -> bool:
+        """Whether an import, of any kind, or an `export from` of another file is of this one."""
+        source = node.child_by_field_name("source")
+        if node.type == "call_expression":
+            function, given = node.child_by_field_name("function"), argument_of(node)
+            is_load = function is not None and text_of(function) in ("import", "require")
+            source = given if is_load and given is not None and given.type == "string" else None
+        return source is not None and self._layout.resolve(other.path, text_of(source)[1:-1]) == self._file.path
 
     def _uses(self, name: str, declared: Node | None) -> Iterator[Node]:
         """Where the file uses what is declared there; None: what it imports."""

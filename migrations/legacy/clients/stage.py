@@ -24,6 +24,7 @@ from migrations.legacy.clients.ws_clients import (
     told_of_connection,
 )
 from migrations.legacy.pieces import Found, Piece
+from migrations.legacy.references import importers_of
 from migrations.legacy.servers.http_side import http_handlers
 from migrations.transforms.http_only import HttpOnly
 from migrations.transforms.links_model import Refusal
@@ -248,10 +249,18 @@ class _Rewriting:
                 return
             if self.view.read(path) != before.data:
                 self.touched.append(path)
-                if is_left_empty(self.view, self._app.layout, path):
-                    self.view = self.view.with_changes({path: None})
-
+                if is_left_empty(self.view, path):
+                    self._drop_empty(path)
         self._drop_orphans()
+
+    def _drop_empty(self, path: str) -> None:
+        """Take a file out of which nothing is left; whoever still imports it would find no module there."""
+        for user in importers_of(self.view, self._app.layout, path):
+            before, now = self._app.view.read(user.path) or b"", self.view.read(user.path) or b""
+            line = line_before(before, now, user.line)
+            what = f"imports {path}, which is for the WebSocket client alone"
+            self.refused.append(_need(user.path, line, what, "take this import out, then run this again"))
+        self.view = self.view.with_changes({path: None})
 
     def _drop_orphans(self) -> None:
         """Take out the files that only the code that is gone imported, and what only they imported."""

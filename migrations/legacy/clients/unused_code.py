@@ -50,12 +50,10 @@ def without_unused(view: AppView, layout: Layout, before: SourceFile) -> AppView
     return view
 
 
-def is_left_empty(view: AppView, layout: Layout, path: str) -> bool:
-    """Whether a file has no code any more and nobody imports it."""
+def is_left_empty(view: AppView, path: str) -> bool:
+    """Whether a file has no code any more."""
     file = view.file(path)
-    if file is None or any(not _says_nothing(node) for node in file.root.named_children):
-        return False
-    return not any(True for _ in importers_of(view, layout, path))
+    return file is not None and all(_says_nothing(node) for node in file.root.named_children)
 
 
 def orphans(view: AppView, layout: Layout, before: SourceFile) -> Iterator[str]:

@@ -382,6 +382,13 @@ def test_a_file_that_held_the_socket_alone_goes() -> None:
     }
 
 
+def test_a_file_that_passes_on_more_than_the_socket_is_left_alone() -> None:
+    files = {**_SHARED, _INDEX: 'export * from "./client";\nexport * from "./socket";\n'}
+    after = changed(view_of(app_files(files=files)))
+    assert after.keys() == {CLIENT, "src/trpc/socket.ts"}
+    assert (after["src/trpc/socket.ts"] or "").strip() == "export const EVERY = 3;"
+
+
 def test_files_that_only_the_socket_used_go() -> None:
     address = (
         'import { port } from "./port";\n\nexport function address() {\n  const at = port;\n  return `ws://${at}`;\n}\n'
@@ -454,7 +461,47 @@ def test_a_subscription_that_nobody_uses_is_told_and_stays() -> None:
 
 # --- needs
 
+# The socket in a file of its own, with something else in it or alone.
+_SOCKET_FILE = (
+    'import { createWSClient } from "@trpc/client";\n\nexport const wsClient = createWSClient({ url: "ws://x" });\n'
+)
+_OTHER_CLIENT = (
+    WS_CLIENT.replace("  createWSClient,\n", "")
+    .replace(SOCKET, "")
+    .replace("import superjson", 'import { wsClient } from "./socket";\nimport superjson')
+)
+_ALONE = {CLIENT: _OTHER_CLIENT, "src/trpc/socket.ts": _SOCKET_FILE}
+_SHARED = {CLIENT: _OTHER_CLIENT, "src/trpc/socket.ts": _SOCKET_FILE + "export const EVERY = 3;\n"}
+_INDEX = "src/trpc/index.ts"
+
 _NEEDED: dict[str, tuple[dict[str, str], str, str]] = {
+    "a file that passes on one of which nothing would be left": (
+        {**_ALONE, _INDEX: 'export * from "./client";\nexport * from "./socket";\n'},
+        _INDEX,
+        "./socket",
+    ),
+    "a file that is loaded when it is wanted": (
+        {**_SHARED, PAGE: 'export const load = async () => (await import("~/trpc/socket")).wsClient;\n'},
+        PAGE,
+        "~/trpc/socket",
+    ),
+    "a file that is loaded by require": (
+        {**_SHARED, PAGE: 'const { wsClient } = require("~/trpc/socket");\nwsClient.close();\n'},
+        PAGE,
+        "~/trpc/socket",
+    ),
+    "a socket that comes by way of another file": (
+        {**_SHARED, _INDEX: 'export * from "./socket";\n',
+            PAGE: 'import { wsClient } from "~/trpc";\n\nexport const stop = () => wsClient.close();\n'},
+        PAGE,
+        "import { wsClient }",
+    ),
+    "a socket that comes under a name of another file": (
+        {**_SHARED, _INDEX: 'export * as sockets from "./socket";\n',
+            PAGE: 'import { sockets } from "~/trpc";\n\nexport const stop = () => sockets.wsClient.close();\n'},
+        PAGE,
+        "sockets.wsClient",
+    ),
     "a hook": ({CLIENT: WS_CLIENT, PAGE: SUBSCRIBES}, PAGE, "useSubscription"),
     "a procedure that is handed to a hook of the app's own": (
         {CLIENT: WS_CLIENT, PAGE: SUBSCRIBES.replace("api.chat.onMessage.useSubscription(", "on(api.chat.onMessage, ")},
