@@ -93,7 +93,7 @@ def _subscribers_of(
             yield Subscriber(Place(file, node), ".".join(parts[1:]), is_hook=True)
         elif parts[-1] == "subscription" and len(parts) == 2 and _is_called(node) and (path := _old_path(node)):
             client = _client_of(view, layout, file, node)
-            if client is not None:
+            if client is not None or path.rpartition(".")[2] in procedures:
                 yield Subscriber(Place(file, node), path, is_hook=False, client=client)
     for pattern in _nodes(file, "shorthand_property_identifier_pattern", ()):
         if text_of(pattern) in _HOOKS:

@@ -546,6 +546,13 @@ _NEEDED: dict[str, tuple[dict[str, str], str, str]] = {
         "src/lib/listen.ts",
         "messages.subscribe(",
     ),
+    "the client without types": (
+        {CLIENT: WS_CLIENT, "src/lib/listen.ts": 'import { getUntypedClient } from "@trpc/client";\n'
+            'import { client } from "~/trpc/client";\n\n'
+            'getUntypedClient(client).subscription("chat.onMessage", undefined, {});\n'},
+        "src/lib/listen.ts",
+        ".subscription(",
+    ),
     "a condition that is not about subscriptions": (
         {CLIENT: WS_CLIENT.replace('op.type === "subscription"', "op.context.live === true")},
         CLIENT,
