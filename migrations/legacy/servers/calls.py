@@ -10,7 +10,7 @@ from migrations.discovery.trpc_client import Place, definition_of, property_of
 from migrations.engine.syntax import find_all, text_of
 from migrations.legacy.module_names import ModuleName, bare, loaded_module
 from migrations.legacy.servers.adapter import is_adapter_function, servers_given
-from migrations.legacy.servers.next_server import unusual_listening, unusual_option
+from migrations.legacy.servers.next_server import is_own_address, unusual_listening, unusual_option
 from migrations.legacy.servers.values import (
     CLOSES,
     GLOBAL_CLASSES,
@@ -93,6 +93,8 @@ class ServerWalker(Walker):
             return self.call_module(value.module, value, node, scope)
         if value.kind == "handle":
             self.handled = True
+            if len(given) > 2 and not is_own_address(given[2], {**self.top, **scope}):
+                raise Does("gives Next.js another address than the request's", node)
         values = [self.value(argument, scope) for argument in given]
         if value.kind == "function":
             return self.call(value, values, node, short_text(function))
@@ -230,7 +232,9 @@ class ServerWalker(Walker):
     def serve(self, values: Sequence[Value], node: Node, specifier: str) -> Value:
         """An HTTP server is made by a module of Node.js. Raises Does if it answers something of its own."""
         if specifier.removeprefix("node:") != "http":
-            self.not_plain.add(node.start_byte)
+            self.unlike_next[node.start_byte] = "serves https or HTTP/2, where `next start` serves plain HTTP"
+        elif any(bare(given).type == "object" and given.named_children for given in arguments_of(node)):
+            self.unlike_next[node.start_byte] = "gives the HTTP server options that `next start` does not"
         for value in values:
             self.listen_to(value, node)
         if self.handled:
@@ -291,8 +295,8 @@ class ServerWalker(Walker):
 
     def listen(self, owner: Value, node: Node, values: Sequence[Value], scope: Scope) -> Value:
         if owner.node is not None and owner.node.start_byte in self.handling:
-            if owner.node.start_byte in self.not_plain:
-                raise Does("serves https or HTTP/2, where `next start` serves plain HTTP", owner.node)
+            if owner.node.start_byte in self.unlike_next:
+                raise Does(self.unlike_next[owner.node.start_byte], owner.node)
             wrong = unusual_listening(node, {**self.top, **scope})
             if wrong is not None:
                 raise Does(f"listens elsewhere than `next start` does: {short_text(wrong)}", wrong)

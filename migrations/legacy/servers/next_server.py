@@ -79,6 +79,28 @@ def is_redirect_to_https(statement: Node) -> bool:
     )
 
 
+def is_own_address(node: Node, scope: Mapping[str, Value], depth: int = _DEEPEST) -> bool:
+    """Whether it is the request's address as it came, `parse(req.url, true)`: `next start` knows no other."""
+    node = bare(node)
+    if node.type == "identifier":
+        known = scope.get(text_of(node))
+        value = known.node if known is not None and known.kind == "plain" else None
+        return is_own_address(value, scope, depth - 1) if value is not None and depth else text_of(node) == "url"
+    if node.type in ("call_expression", "new_expression"):
+        maker = node.child_by_field_name("function") or node.child_by_field_name("constructor")
+        given = arguments_of(node)
+        is_parsed = maker is not None and re.search(r"(^|\.)(parse|URL|parseUrl|urlParse)$", text_of(maker))
+        return bool(is_parsed and given) and is_own_address(given[0], scope, depth - 1)
+    if node.type == "binary_expression":
+        left = node.child_by_field_name("left")
+        return (
+            left is not None
+            and any(child.type in ("||", "??") for child in node.children)
+            and is_own_address(left, scope, depth - 1)
+        )
+    return node.type == "undefined" or re.fullmatch(r"\w+\??\.url", text_of(node)) is not None
+
+
 def _unusual_port(node: Node, scope: Mapping[str, Value], depth: int) -> Node | None:
     node = bare(node)
     if node.type in ("identifier", "shorthand_property_identifier"):

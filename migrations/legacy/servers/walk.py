@@ -118,8 +118,8 @@ class Walker(ABC):
     made: list[Node] = field(default_factory=list)
     given: list[Node | None] = field(default_factory=list)
     handling: set[int] = field(default_factory=set)
-    # Servers that speak something else than plain HTTP/1, by where they are made.
-    not_plain: set[int] = field(default_factory=set)
+    # What `next start` would not do as these servers do, by where they are made.
+    unlike_next: dict[int, str] = field(default_factory=dict)
     running: list[int] = field(default_factory=list)
     returned: list[Value] = field(default_factory=list)
     doubts: list[Does] = field(default_factory=list)
@@ -267,6 +267,8 @@ class Walker(ABC):
             return
         condition = node.child_by_field_name("condition")
         asks = condition is not None and self.asks_request(condition, scope)
+        if asks and self.is_listening and self.work.is_next and self.leaves_out(node, scope):
+            raise Does("does not give every request to Next.js", node)
         try:
             for child in without_comments(node):
                 if child == condition:
@@ -277,6 +279,15 @@ class Walker(ABC):
             if asks and self.is_listening:
                 raise Does("answers requests of its own", node) from None
             raise found from None
+
+    def leaves_out(self, branch: Node, scope: Scope) -> bool:
+        """Whether a request is not answered in a branch; requests without an address, and upgrades, are none."""
+        condition, body = branch.child_by_field_name("condition"), branch.child_by_field_name("consequence")
+        if condition is None or body is None or re.search(r"^\(!\w+\??\.url\)$|\bupgrade\b", text_of(condition)):
+            return False
+        if any(scope.get(text_of(name), PLAIN).kind == "handle" for name in find_all(body, "identifier")):
+            return False
+        return re.search(r"\breturn;|\bthrow\b|\.destroy\(", text_of(body)) is not None
 
     def asks_request(self, condition: Node, scope: Scope) -> bool:
         names = {text_of(node) for node in find_all(condition, "identifier")}

@@ -264,6 +264,12 @@ NEXT = {
         "    if (!req.url) return;\n    const parsedUrl = parse(req.url, true);\n"
         "    void handle(req, res, parsedUrl);\n",
     ),
+    "the url is read, or the root": 'import url from "url";\n'
+    + _next("void handle(req, res);", 'void handle(req, res, url.parse(req.url ?? "/", true));'),
+    "upgrades are left to the sockets": _next(
+        "    void handle(req, res);\n",
+        "    if (req.headers.upgrade === 'websocket') return;\n    void handle(req, res);\n",
+    ),
     "http goes to https": _next("    void handle(req, res);\n", f"{REDIRECT}    void handle(req, res);\n"),
     "a port of another spelling": _next(
         'parseInt(process.env.PORT || "3000", 10)', "process.env.PORT ? Number(process.env.PORT) : 3000"
@@ -337,6 +343,24 @@ SHARED = {
         + _next("createServer((req, res) => {\n    void handle(req, res);\n  })", "https.createServer(certificate)")
         .replace("  server.listen(port);\n", '  server.on("request", handle);\n  server.listen(port);\n'),
         "https.createServer(certificate)",
+    ),
+    "options of the HTTP server of a Next.js server": (
+        _next("createServer((req", "createServer({ maxHeaderSize: 65536 }, (req"),
+        "maxHeaderSize",
+    ),
+    "another address for Next.js": (
+        'import { parse } from "url";\n' + _next("    void handle(req, res);\n", "    const url = parse(req.url!.replace('/old', '/new'), true);\n"
+              "    void handle(req, res, url);\n"),
+        "handle(req, res, url)",
+    ),
+    "a prefix for Next.js": (
+        _next("void handle(req, res);", "void handle(req, res, parse(`/app${req.url}`, true));"),
+        "handle(req, res, parse",
+    ),
+    "requests that Next.js does not get": (
+        _next("    void handle(req, res);\n", "    if (req.url?.startsWith('/internal')) {\n"
+              "      req.socket.destroy();\n      return;\n    }\n    void handle(req, res);\n"),
+        "/internal",
     ),
     "a port of its own": (_next('"3000"', '"8080"'), "8080"),
     "a port from settings": (_next('process.env.PORT || "3000"', 'env.PORT || "3000"'), "env.PORT"),
