@@ -349,8 +349,11 @@ SHARED = {
         "maxHeaderSize",
     ),
     "another address for Next.js": (
-        'import { parse } from "url";\n' + _next("    void handle(req, res);\n", "    const url = parse(req.url!.replace('/old', '/new'), true);\n"
-              "    void handle(req, res, url);\n"),
+        'import { parse } from "url";\n'
+        + _next(
+            "    void handle(req, res);\n",
+            "    const url = parse(req.url!.replace('/old', '/new'), true);\n    void handle(req, res, url);\n",
+        ),
         "handle(req, res, url)",
     ),
     "a prefix for Next.js": (
