@@ -69,10 +69,10 @@ def unfit(app: LegacyApp) -> str | None:
 
 def context_needs(app: LegacyApp) -> tuple[Piece, ...]:
     """The places that make the context of a subscription out of what only a WebSocket has."""
-    shared = {(place.file.path, place.node.start_byte) for place in _http_contexts(app)}
+    shared = {(place.file.path, place.node.start_byte) for place in http_contexts(app)}
     needs = []
     for server in app.servers:
-        for context in () if server.is_commented else _contexts(app, server.file, adapter_calls(server.file)):
+        for context in () if server.is_commented else contexts_given(app, server.file, adapter_calls(server.file)):
             if (context.file.path, context.node.start_byte) in shared:
                 continue
             node = _socket_data(context.node)
@@ -177,15 +177,15 @@ class SseSplit(SubscriptionSplit):
 
 def reads_params(app: LegacyApp) -> bool:
     """Whether the context of the HTTP handler reads `info.connectionParams`."""
-    return any("connectionParams" in text_of(place.node) for place in _http_contexts(app))
+    return any("connectionParams" in text_of(place.node) for place in http_contexts(app))
 
 
-def _http_contexts(app: LegacyApp) -> Iterator[Place]:
+def http_contexts(app: LegacyApp) -> Iterator[Place]:
     for file in http_handlers(app.view):
-        yield from _contexts(app, file, (call for call in find_all(file.root, "call_expression")))
+        yield from contexts_given(app, file, (call for call in find_all(file.root, "call_expression")))
 
 
-def _contexts(app: LegacyApp, file: SourceFile, calls: Iterable[Node]) -> Iterator[Place]:
+def contexts_given(app: LegacyApp, file: SourceFile, calls: Iterable[Node]) -> Iterator[Place]:
     """The functions that are given as `createContext`."""
     for call in calls:
         given = argument_of(call) if call.type == "call_expression" else None

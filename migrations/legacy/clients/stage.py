@@ -11,6 +11,7 @@ from migrations.engine.edits import Edits
 from migrations.engine.outcome import FileChange
 from migrations.engine.syntax import find_all, text_of
 from migrations.legacy.clients import sse
+from migrations.legacy.clients.other_contexts import other_contexts
 from migrations.legacy.clients.subscribers import find_subscribers, goes_through
 from migrations.legacy.clients.unused_code import is_left_empty, line_before, orphans, without_unused
 from migrations.legacy.clients.unused_imports import take_unused_imports
@@ -288,6 +289,8 @@ class _Rewriting:
 def _lost_with_socket(app: LegacyApp, view: AppView, links: Sequence[Link]) -> Iterator[Piece]:
     """What queries and mutations that went over these links would miss over HTTP."""
     has_handler = any(True for _ in http_handlers(view))
+    if links:
+        yield from other_contexts(app)
     for link in links:
         options = socket_options(view, app.layout, link)
         opened = opened_with(options) if options is not None else None
