@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tree_sitter import Node
 
     from migrations.discovery.layout import Layout
-    from migrations.engine import AppView, Edits
+    from migrations.engine import AppView, Edits, SourceFile
     from migrations.transforms.links_sweep import FileWork
     from migrations.transforms.links_text import CommentedLink, Options
 
@@ -93,31 +93,22 @@ class HttpOnly(LinksWork):
         assert value is not None
         value = unwrapped(value)
         if value.type != "array":
-            self._put_moved(split.call, text_of(value), self._comments_above(split, value))
+            is_first = not split.call.file.data[split.call.file.line_start(node.start_byte) : node.start_byte].strip()
+            is_listed = is_first and node.parent is not None and node.parent.type == "array"
+            comments = _comments_above(split.call.file, value.parent) if is_listed and value.parent is not None else ()
+            self._put_moved(split.call, text_of(value), comments)
             return
         work = self._work(split.call.file)
         if node.parent is None or node.parent.type != "array":
             raise Refusal("this side of splitLink is a list of links", Place(split.call.file, value), BY_HAND)
         base = work.file.indentation_of(node.start_byte)
-        texts = [work.look.rebased(text_of(one), base) for one in value.named_children if one.type != "comment"]
-        work.put(node, f",{work.look.style.newline}{base}".join(texts))
-
-    def _comments_above(self, split: Link, value: Node) -> tuple[str, ...]:
-        """The comments right above a side of a listed splitLink that tell of the link itself."""
-        file, node = split.call.file, split.call.node
-        is_first = not file.data[file.line_start(node.start_byte) : node.start_byte].strip()
-        if not is_first or node.parent is None or node.parent.type != "array" or value.parent is None:
-            return ()
-        found: list[str] = []
-        row, above = value.parent.start_point.row, value.parent.prev_sibling
-        while above is not None and above.type == "comment" and above.end_point.row == row - 1:
-            if file.data[file.line_start(above.start_byte) : above.start_byte].strip() or "\n" in text_of(above):
-                break
-            found.append(text_of(above).rstrip())
-            row, above = above.start_point.row, above.prev_sibling
-        told = " ".join(found)
-        is_stale = _TELLS_OF_SOCKETS.search(told) or _TELLS_OF_CHOICE.search(told) or re.search(r"[;{}=]", told)
-        return () if is_stale else tuple(reversed(found))
+        separator = f"{work.look.style.newline}{base}"
+        texts = [
+            separator.join([*_comments_above(split.call.file, one), work.look.rebased(text_of(one), base)])
+            for one in value.named_children
+            if one.type != "comment"
+        ]
+        work.put(node, f",{separator}".join(texts))
 
     # --- choices
 
@@ -223,6 +214,20 @@ class HttpOnly(LinksWork):
 
     def _is_ws(self, link: Link) -> bool:
         return all(leaf.kind == "ws" for leaf in link.leaves())
+
+
+def _comments_above(file: SourceFile, node: Node) -> tuple[str, ...]:
+    """The comments on lines right above a part of a splitLink that still hold where the splitLink is gone."""
+    found: list[str] = []
+    row, above = node.start_point.row, node.prev_sibling
+    while above is not None and above.type == "comment" and above.end_point.row == row - 1:
+        if file.data[file.line_start(above.start_byte) : above.start_byte].strip() or "\n" in text_of(above):
+            break
+        found.append(text_of(above).rstrip())
+        row, above = above.start_point.row, above.prev_sibling
+    told = " ".join(found)
+    is_stale = _TELLS_OF_SOCKETS.search(told) or _TELLS_OF_CHOICE.search(told) or re.search(r"[;{}=]", told)
+    return () if is_stale else tuple(reversed(found))
 
 
 def _minds_no_request(options: Options) -> bool:

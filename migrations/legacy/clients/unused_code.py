@@ -131,8 +131,10 @@ def _sockets(file: SourceFile) -> Iterator[Node]:
         while node is not None and node.type not in ("variable_declarator", "function_declaration"):
             if node.type in ("assignment_expression", "augmented_assignment_expression"):
                 left = node.child_by_field_name("left")
-                if left is not None and left.type == "identifier":
-                    yield left
+                if left is None or left.type != "identifier":
+                    node = None  # kept in an object: what is around it is no socket
+                    break
+                yield left
             # What is made inside of links is the links' own.
             node = node.parent if node.type != "pair" or key_name(node) not in ("client", "links") else None
         name = node.child_by_field_name("name") if node is not None else None

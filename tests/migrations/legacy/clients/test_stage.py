@@ -143,6 +143,19 @@ ARRANGEMENTS = {
         "httpBatchLink, loggerLink",
         HTTP_CLIENT.partition("AppRouter>();\n\n")[2],
     ),
+    "a side that is a list with comments": (
+        "createWSClient, httpBatchLink, loggerLink, splitLink, wsLink",
+        SOCKET
+        + SPLIT.replace("    loggerLink(),\n", "").replace(
+            f"false: {HTTP},",
+            "false: [\n        // tells of errors\n        loggerLink(),\n"
+            f"        // in batches\n        {HTTP},\n      ],",
+        ),
+        "httpBatchLink, loggerLink",
+        HTTP_CLIENT.partition("AppRouter>();\n\n")[2]
+        .replace("    loggerLink", "    // tells of errors\n    loggerLink")
+        .replace("    httpB", "    // in batches\n    httpB"),
+    ),
     "an HTTP side that splits further": (
         "createWSClient, httpBatchLink, splitLink, wsLink",
         SOCKET
@@ -564,6 +577,18 @@ _NEEDED: dict[str, tuple[dict[str, str], str, str]] = {
             f"    {HTTP},\n  ],\n}});\n")},
         CLIENT,
         "...(live",
+    ),
+    "a socket that a component keeps": (
+        {
+            CLIENT: WS_CLIENT.replace(SOCKET, "").replace(
+                "export const client = ",
+                "export function Provider() {\n  const ws = useRef();\n"
+                '  ws.current ??= createWSClient({ url: "ws://x" });\n  return ',
+            ).replace("client: wsClient", "client: ws.current") + "}\n",
+            PAGE: 'import { Provider } from "~/trpc/client";\n\nexport default Provider;\n',
+        },
+        CLIENT,
+        "ws.current ??=",
     ),
     "a socket that is closed by hand": (
         {CLIENT: WS_CLIENT.replace(SOCKET, SOCKET + "export const stop = () => wsClient.close();\n\n")},
