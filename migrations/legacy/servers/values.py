@@ -184,6 +184,11 @@ LOG_METHODS = frozenset(
     }
 )
 LOGGER = re.compile(r"(?i)log(ger)?|pino|winston|consola|signale")
+# A call of these names goes on working after it, or changes what outlives the process.
+WORKING_CALL = re.compile(
+    r"(schedule|start|run|launch|boot(strap)?|listen|serve|watch|poll|consume|setInterval|setTimeout|migrate|seed)"
+    r"([A-Z]\w*)?"
+)
 # What a class of these names does, it does by itself once it is made.
 WORKING_CLASS = re.compile(r"(Worker|CronJob|Cron|Queue(Events|Scheduler)?|Scheduler|Consumer|Agenda|Listener)$")
 # What does nothing by itself once it is made: clients of databases, buses, logs, stores.

@@ -8,7 +8,7 @@ from migrations.discovery.nodes import own_nodes, short_text
 from migrations.engine.syntax import text_of
 from migrations.legacy.module_names import ModuleName, module_names, module_value
 from migrations.legacy.servers.calls import ServerWalker
-from migrations.legacy.servers.values import IDLE_CLASS, WORKING_CLASS
+from migrations.legacy.servers.values import IDLE_CLASS, WORKING_CALL, WORKING_CLASS
 from migrations.legacy.servers.walk import Does, Work
 
 if TYPE_CHECKING:
@@ -44,6 +44,10 @@ def effect_of(view: AppView, layout: Layout, file: SourceFile) -> tuple[str, Nod
                 maker = made.child_by_field_name("constructor") or made
                 if WORKING_CLASS.search(text_of(maker)) or _is_of_package(file, maker):
                     raise Does(short_text(made), made)
+            for call in own_nodes(statement, "call_expression"):
+                name = text_of(call.child_by_field_name("function") or call).rpartition(".")[2]
+                if WORKING_CALL.fullmatch(name):
+                    raise Does(f"calls {short_text(call.child_by_field_name('function') or call)}()", call)
         if walker.doubts:
             raise walker.doubts[0]
     except Does as found:

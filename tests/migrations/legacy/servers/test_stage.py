@@ -609,6 +609,8 @@ def test_what_only_a_server_used_stays_where_a_test_uses_it_too() -> None:
     [
         'import cron from "node-cron";\nexport const queue = [];\ncron.schedule("* * * * *", () => queue.pop());\n',
         'import { Bot } from "bot";\n\nexport const queue = new Bot(process.env.TOKEN);\n',
+        'import cron from "node-cron";\n\nexport const queue = cron.schedule("* * * * *", () => {});\n',
+        'import { runJobs } from "./run";\n\nexport const queue = await runJobs();\n',
     ],
 )
 def test_a_module_that_starts_something_when_the_server_imports_it_is_needed(text: str) -> None:
@@ -621,6 +623,7 @@ def test_a_module_that_only_gives_the_server_something_goes_with_it() -> None:
     bus = (
         'import { EventEmitter } from "node:events";\n'
         "export const bus = new EventEmitter();\nexport const make = () => new Bot();\n"
+        "export const start = () => cron.schedule();\n"
     )
     found = cleaned({PATH: 'import { bus } from "./bus";\n' + SERVER, "src/server/bus.ts": bus})
     assert found.needs == ()
