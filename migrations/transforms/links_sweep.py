@@ -156,6 +156,8 @@ class Sweep:
                 return None
             block = node.parent
             outer = block.parent if block is not None and block.type == "statement_block" else block
+            if outer is not None and outer.type == "try_statement":
+                return None  # an empty `try` would be left
             if (
                 outer is not None
                 and outer.type == "if_statement"

@@ -590,6 +590,12 @@ _NEEDED: dict[str, tuple[dict[str, str], str, str]] = {
         CLIENT,
         "ws.current ??=",
     ),
+    "a socket whose making is tried": (
+        {CLIENT: WS_CLIENT.replace(SOCKET, "let wsClient: any;\ntry {\n"
+            '  wsClient = createWSClient({ url: "ws://x" });\n} catch (error) {\n  report(error);\n}\n\n')},
+        CLIENT,
+        "wsClient = createWSClient(",
+    ),
     "a socket that is closed by hand": (
         {CLIENT: WS_CLIENT.replace(SOCKET, SOCKET + "export const stop = () => wsClient.close();\n\n")},
         CLIENT,
