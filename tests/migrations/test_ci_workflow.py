@@ -134,7 +134,7 @@ def test_an_app_in_a_folder_of_its_repository() -> None:
     files = {path: data for path, data in VARIANTS["pnpm"]().items() if "lock" not in path}
     files["../../pnpm-workspace.yaml"] = b"packages:\n  - apps/*\n"
     files["../../pnpm-lock.yaml"] = b"lockfileVersion: '9.0'\n"
-    view = AppView.of_files(files, Path("/work/shop/apps/web"))
+    view = AppView.of_files(files, Path("/home/ida/shop/apps/web"))
     settings = CiSettings("partykit", WHEEL, inside="apps/web")
     document = read(view, settings)
     assert document["jobs"]["deploy"]["defaults"]["run"]["working-directory"] == "apps/web"

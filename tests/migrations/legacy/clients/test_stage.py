@@ -704,7 +704,7 @@ def test_another_package_of_the_workspace_may_be_a_client() -> None:
         "../../apps/phone/src/trpc.ts": WS_CLIENT,
     }
     view = AppView.of_files({path: text.encode() for path, text in {**app_files(WS_CLIENT), **around}.items()},
-                            root=Path("/work/apps/web"))  # fmt: skip
+                            root=Path("/home/ida/shop/apps/web"))  # fmt: skip
     assert needs(view) == {("../../apps/phone/src/trpc.ts", line_of(WS_CLIENT, "= createWSClient("))}
 
 
@@ -716,5 +716,5 @@ def test_another_package_with_a_server_of_its_own_is_left_alone() -> None:
         "../../apps/phone/src/server.ts": app_files()[SERVER],
     }
     view = AppView.of_files({path: text.encode() for path, text in {**app_files(WS_CLIENT), **around}.items()},
-                            root=Path("/work/apps/web"))  # fmt: skip
+                            root=Path("/home/ida/shop/apps/web"))  # fmt: skip
     assert needs(view) == set()
