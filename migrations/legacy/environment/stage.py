@@ -46,19 +46,19 @@ _READ_BY_NOTHING = "nothing reads it once the WebSocket server and its client ar
 
 @dataclass
 class _Ledger:
-    """What is known about the names that may go. A use is (file, line); `inside` are those who stand in the declaration
-    of another name, which they are no longer used by once that goes.
+    """What is known about the names that may go. A place is (file, line); `inside` says in the declaration of which
+    other names they stand, by which they are no longer used once those go.
     """
 
     uses: dict[str, list[tuple[str, int]]] = field(default_factory=dict)
-    inside: dict[str, set[str]] = field(default_factory=dict)
+    inside: dict[str, dict[str, tuple[str, int]]] = field(default_factory=dict)
     mentions: dict[str, list[tuple[str, int]]] = field(default_factory=dict)
 
     def going(self, names: Collection[str]) -> frozenset[str]:
         """Those of the names that nothing else needs."""
         left = {name for name in names if not self.uses.get(name)}
         while True:
-            needed = {name for name in left if self.inside.get(name, set()) - left}
+            needed = {name for name in left if self.inside.get(name, {}).keys() - left}
             if not needed:
                 return frozenset(left)
             left -= needed
@@ -171,7 +171,7 @@ def _read_env_file(ledger: _Ledger, path: str, lines: tuple[EnvLine, ...], patte
         for found in pattern.finditer(line.text):
             name = found[0].decode()
             if line.key and not line.is_comment and name != line.key:
-                ledger.inside.setdefault(name, set()).add(line.key)
+                ledger.inside.setdefault(name, {}).setdefault(line.key, (path, line.line))
             elif not line.key and line.is_comment:
                 ledger.mentions.setdefault(name, []).append((path, line.line))
 
@@ -191,7 +191,7 @@ def _read_source(
             continue
         node = file.root.descendant_for_byte_range(found.start(), found.end())
         if owner is not None:
-            ledger.inside.setdefault(name, set()).add(owner.name)
+            ledger.inside.setdefault(name, {}).setdefault(owner.name, place)
         elif node is not None and node.type == "comment":
             ledger.mentions.setdefault(name, []).append(place)
         else:
@@ -219,7 +219,7 @@ def _read_settings(ledger: _Ledger, file: SourceFile, pattern: re.Pattern[bytes]
             is_given = line[: found.start()].rstrip().endswith(b"--build-arg") and line[found.end() :].startswith(b"=")
             if number in owners:
                 if owners[number] != name:
-                    ledger.inside.setdefault(name, set()).add(owners[number])
+                    ledger.inside.setdefault(name, {}).setdefault(owners[number], place)
             elif is_comment or is_given:
                 ledger.mentions.setdefault(name, []).append(place)
             else:
@@ -282,12 +282,11 @@ def _line_before(app: LegacyApp, member: DeclaredMember) -> int:
 
 
 def _kept(ledger: _Ledger, names: Collection[str]) -> Iterator[Piece]:
-    """Names for a socket that something else reads."""
+    """Names for a socket that something else reads, or that another name's value is put together of."""
     for name in sorted(names):
-        uses = ledger.uses.get(name)
-        if uses and _SOCKET_NAME.search(name):
-            path, line = uses[0]
-            yield Piece(path, line, f"environment key {name}", "keep", "it is still read here")
+        places = ledger.uses.get(name) or list(ledger.inside.get(name, {}).values())
+        if places and _SOCKET_NAME.search(name):
+            yield Piece(*places[0], f"environment key {name}", "keep", "it is still read here")
 
 
 def _by_hand(

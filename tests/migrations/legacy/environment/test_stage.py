@@ -343,6 +343,13 @@ def test_a_script_that_sets_a_key_does_not_read_it() -> None:
     assert changes == {".env": ""}
 
 
+def test_a_key_that_anothers_value_is_put_together_of_is_told_of_with_the_place() -> None:
+    changes, found = clean({".env": _ENV + "SOCKET=${NEXT_PUBLIC_WS_URL}/x\n", "src/a.ts": "process.env.SOCKET;\n"})
+    assert changes == {}
+    (piece,) = found.pieces
+    assert (piece.file, piece.line, piece.action) == (".env", 1 + _ENV.count("\n"), "keep")
+
+
 def test_a_key_for_a_socket_that_is_still_read_is_told_of_with_the_place() -> None:
     """So that its owner sees why it stays."""
     _, found = clean({".env": _ENV, "src/live.ts": "\nnew WebSocket(process.env.NEXT_PUBLIC_WS_URL);\n"})
