@@ -48,6 +48,7 @@ def cleanup_legacy(
     from cli.config import load_config
     from cli.console import progress
     from migrations.legacy.cleanup import LegacyCleanup
+    from relay_server.errors import ChatopsError
 
     config = load_config(app)
     cleanup = LegacyCleanup(hints_of(config), to_sse)
@@ -55,9 +56,8 @@ def cleanup_legacy(
         _undo(open_app(app, config, migrations=[cleanup]), merge=merge, dry_run=dry_run, yes=yes, json=json)
         return
     with progress("looking for the WebSocket server"):
-        engine = open_app(app, config, migrations=[cleanup])
-        plan = cleanup.whole_plan(engine.view())
-        refusal = _refusal(plan, engine.view(), config, force=force)
+        plan = cleanup.whole_plan(open_app(app, config, migrations=[cleanup]).view())
+        refusal = _refusal(plan, config, force=force)
     if not json:
         _show_pieces(plan)
     if refusal is not None:
@@ -66,8 +66,6 @@ def cleanup_legacy(
         _show_plan(plan, json=json)
         return
     _ask(plan, yes=yes or json)
-    from relay_server.errors import ChatopsError
-
     try:
         with progress("reading the app") as show:
             report = open_app(app, config, show, [cleanup]).up(
@@ -81,12 +79,12 @@ def cleanup_legacy(
 # --- who speaks against it
 
 
-def _refusal(plan: CleanupPlan, view: AppView, config: Config, *, force: bool) -> ChatopsError | None:
+def _refusal(plan: CleanupPlan, config: Config, *, force: bool) -> ChatopsError | None:
     from relay_server.errors import CheckFailed
 
     if plan.refused is not None:
         return CheckFailed(plan.refused, next_step=plan.needs[0].why, code="still_needed")
-    return None if force or not plan.changes else _unverified(view, config)
+    return None if force or not plan.changes else _unverified(plan.before, config)
 
 
 def _unverified(view: AppView, config: Config) -> ChatopsError | None:

@@ -46,9 +46,6 @@ class Deployment(msgspec.Struct, frozen=True, forbid_unknown_fields=False):
         value: dict[str, object] = msgspec.to_builtins(self)
         return value
 
-    def same_place(self, other: Deployment) -> bool:
-        return (self.target, self.name, self.preview) == (other.target, other.name, other.preview)
-
 
 class History:
     """The deployments of the app in the folder `app`, oldest first; the newest 200 are kept."""

@@ -29,12 +29,12 @@ from migrations.engine import git
 from migrations.engine.disk import Disk, FileState, read_state
 from migrations.engine.packages import is_lock_file
 from migrations.engine.records import Change, Record, Transaction, taken_back
+from relay_server.app_folder import FOLDER
 from relay_server.errors import ChatopsError, CheckFailed, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-FOLDER = ".chatops"
 _VERSION = 1
 _OURS = {".gitignore", "state.json", "journal.json", "journal.json.new", "staging"}
 _Kind = TypeVar("_Kind")

@@ -40,19 +40,6 @@ def set_env(data: bytes, key: str, value: str, *, comment: Sequence[str] = ()) -
     return data[:start] + written.encode() + data[end:]
 
 
-def remove_env(data: bytes, key: str) -> bytes:
-    """Remove every line that sets a key."""
-    for match in reversed(_assignments(data, key)):
-        start, end = match.span("line")
-        line_end = re.compile(rb"\r?\n").match(data, end)
-        if line_end:
-            end = line_end.end()
-        else:  # the last line, and it has no line end: the one before it shall have none either
-            start = len(re.sub(rb"\r?\n\Z", b"", data[:start]))
-        data = data[:start] + data[end:]
-    return data
-
-
 def _value_span(match: re.Match[bytes]) -> tuple[str, int, int]:
     """The quote around a value ("" if there is none) and where the value inside begins and ends."""
     start = match.start("value")

@@ -117,7 +117,7 @@ def install(root: Path, manager: PackageManager) -> None:
 def _run(
     command: list[str], folder: Path, seconds: float, manager: PackageManager, environment: Mapping[str, str | None]
 ) -> None:
-    by_hand = "or add the packages yourself with your package manager, and run this again"
+    by_hand = "or change the packages yourself with your package manager, and run this again"
     try:
         finished = run(command, folder, seconds=seconds, environment={**_ENVIRONMENT, **environment})
     except NotRun as error:

@@ -29,7 +29,7 @@ LOCK_FILES: dict[str, Name] = {
     "bun.lock": "bun",
     "bun.lockb": "bun",
 }
-_SECTIONS = ("dependencies", "devDependencies", "optionalDependencies", "peerDependencies")
+SECTIONS = ("dependencies", "devDependencies", "optionalDependencies", "peerDependencies")
 _HIGHEST = 8
 
 
@@ -92,7 +92,7 @@ def with_packages(manifest: bytes, changes: Iterable[PackageChange]) -> bytes:
 
     for change in changes:
         value = parse_json(manifest, MANIFEST)
-        there = [s for s in _SECTIONS if isinstance(value, dict) and change.name in (value.get(s) or {})]
+        there = [s for s in SECTIONS if isinstance(value, dict) and change.name in (value.get(s) or {})]
         if isinstance(change, AddPackage):
             section = next((s for s in there if s != "peerDependencies"), None) or (
                 "devDependencies" if change.dev else "dependencies"

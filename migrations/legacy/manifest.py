@@ -6,11 +6,10 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from migrations.engine.packages import MANIFEST, SECTIONS
+
 if TYPE_CHECKING:
     from migrations.engine.view import AppView
-
-MANIFEST = "package.json"
-SECTIONS = ("dependencies", "devDependencies", "optionalDependencies", "peerDependencies")
 
 
 def scripts_of(view: AppView, manifest: str = MANIFEST) -> dict[str, str]:

@@ -381,16 +381,3 @@ class LinksWork:
         name = text_of(function) if function is not None else ""
         if find_import(work.file, name) is None:
             work.add_import(self._package(work.file), name)
-
-
-def _is_of_the_server(name: Node) -> bool:
-    """Whether a name is taken out of settings that a browser does not have: `const { URL } = process.env`."""
-    declared = declaration_of(name, text_of(name))
-    value = declared.child_by_field_name("value") if declared is not None else None
-    pattern = declared.child_by_field_name("name") if declared is not None else None
-    if value is None or pattern is None or pattern.type != "object_pattern":
-        return False
-    is_public = text_of(name).startswith("NEXT_PUBLIC_")
-    return "serverRuntimeConfig" in text_of(value) or (
-        re.fullmatch(r"(process\.)?env", text_of(value)) is not None and not is_public
-    )

@@ -139,9 +139,7 @@ class SseSplit(SubscriptionSplit):
         left_out: Iterable[str] = (),
         swapped: dict[str, str] | None = None,
     ) -> Shared:
-        subs = (
-            [] if replaced is None else list(replaced) if not hasattr(replaced, "leaves") else list(replaced.leaves())
-        )
+        subs = list(replaced.leaves() if isinstance(replaced, Link) else replaced or ())
         shared = super()._shared(at, call, subs, left_out, swapped)
         options = options_of(call)
         more: list[str] = []

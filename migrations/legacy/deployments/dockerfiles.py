@@ -8,9 +8,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from migrations.engine.packages import MANIFEST
 from migrations.legacy.deployments.commands import Handled, Verdict, as_line, json_words, words_of
 from migrations.legacy.line_removal import split_lines, with_lines, without_lines
-from migrations.legacy.manifest import MANIFEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

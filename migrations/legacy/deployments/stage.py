@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING
 
 from migrations.engine.edits import Edits
-from migrations.engine.packages import is_lock_file
+from migrations.engine.packages import MANIFEST, SECTIONS, is_lock_file
 from migrations.engine.syntax import SOURCE_SUFFIXES, find_all, parse, text_of
 from migrations.legacy.deployments.commands import DeployedCommands, Handled
 from migrations.legacy.deployments.compose_files import clean_compose, is_compose_file, services_of
@@ -27,7 +27,7 @@ from migrations.legacy.deployments.process_files import clean_procfile, clean_un
 from migrations.legacy.deployments.process_objects import clean_process_config, is_process_config
 from migrations.legacy.environment.env_lines import is_env_file
 from migrations.legacy.environment.settings import is_dockerfile
-from migrations.legacy.manifest import MANIFEST, SECTIONS, line_of_text
+from migrations.legacy.manifest import line_of_text
 from migrations.legacy.pieces import Found, Piece
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from migrations.legacy.manifest import MANIFEST, SECTIONS
+from migrations.engine.packages import MANIFEST, SECTIONS
 from migrations.legacy.scripts.command_line import words_of
 
 if TYPE_CHECKING:

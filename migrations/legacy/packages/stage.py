@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from migrations.engine.outcome import RemovePackage
+from migrations.engine.packages import MANIFEST
 from migrations.engine.syntax import SOURCE_SUFFIXES
-from migrations.legacy.manifest import MANIFEST, line_of_key, sections_with
+from migrations.legacy.manifest import line_of_key, sections_with
 from migrations.legacy.packages.facts import (
     HELPERS,
     LIBRARIES,
@@ -24,7 +25,7 @@ from migrations.legacy.traces import has_trace, has_work
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from migrations.legacy.pieces import LegacyApp
+    from migrations.legacy.pieces import Action, LegacyApp
 
 # Settings that name packages, and may go on doing so when the package is not there.
 _MENTIONS = ("onlyBuiltDependencies", "neverBuiltDependencies", "trustedDependencies", "overrides", "resolutions")
@@ -116,7 +117,7 @@ class _Cleaning:
         self.removed.append(name)
         self._tell(name, "remove", why)
 
-    def _tell(self, name: str, action: Any, why: str) -> None:
+    def _tell(self, name: str, action: Action, why: str) -> None:
         section = next(iter(sections_with(self.app.before, name)), "dependencies")
         line = line_of_key(self.app.before, MANIFEST, section, name)
         self.pieces.append(Piece(MANIFEST, line, f"package {name}", action, why))

@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from migrations.engine.packages import is_lock_file
+from migrations.engine.packages import MANIFEST, SECTIONS, is_lock_file
 from migrations.engine.syntax import SOURCE_SUFFIXES, find_all
-from migrations.legacy.manifest import MANIFEST, SECTIONS, line_of_key, line_of_text, scripts_of
+from migrations.legacy.manifest import line_of_key, line_of_text, scripts_of
 from migrations.legacy.packages.facts import package_of
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from migrations.engine.packages import is_lock_file
+from migrations.engine.packages import MANIFEST, is_lock_file
 from migrations.engine.syntax import SOURCE_SUFFIXES
-from migrations.legacy.manifest import MANIFEST, line_of_key, line_of_text, scripts_of
+from migrations.legacy.manifest import line_of_key, line_of_text, scripts_of
 from relay_server.errors import UsageError
 
 if TYPE_CHECKING:

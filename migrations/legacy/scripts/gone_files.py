@@ -109,11 +109,6 @@ class GoneFiles(Memo):
         return tuple(folders)
 
     @cached_property
-    def gone_out_files(self) -> tuple[str, ...]:
-        """Files by name that the bundler settings that went had made, below any of their folders."""
-        return tuple(name for text in self._gone_bundlers for name in _OUT_FILE.findall(text))
-
-    @cached_property
     def _gone_bundlers(self) -> tuple[str, ...]:
         return tuple(
             (self.before.read(path) or b"").decode(errors="replace")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from migrations.engine.edits import Edits
-from migrations.engine.packages import detect_package_manager
-from migrations.legacy.manifest import MANIFEST, line_of_key, scripts_of
+from migrations.engine.packages import MANIFEST, detect_package_manager
+from migrations.legacy.manifest import line_of_key, scripts_of
 from migrations.legacy.pieces import Found, Piece
 from migrations.legacy.scripts.callers import callers, names_folder, names_word, shell_lines
 from migrations.legacy.scripts.command_line import parse_line
@@ -30,7 +30,7 @@ from relay_server.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from migrations.legacy.pieces import LegacyApp
+    from migrations.legacy.pieces import Action, LegacyApp
     from migrations.legacy.scripts.gone_files import GoneFiles
     from migrations.legacy.scripts.invocations import Invocation
 
@@ -132,7 +132,7 @@ def _pieces(app: LegacyApp, outcome: _Outcome) -> list[Piece]:
     pieces = []
     for name, text in outcome.texts.items():
         line = line_of_key(app.before, MANIFEST, "scripts", name)
-        action: Any = "remove" if text is None else "rewrite"
+        action: Action = "remove" if text is None else "rewrite"
         pieces.append(Piece(MANIFEST, line, f"script {name}", action, outcome.whys[name]))
     for caller in callers(app.view, outcome.removed):
         if not caller.is_needed:

@@ -2,13 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from migrations.engine.line_edits import add_lines, get_env, remove_env, set_env
+from migrations.engine.line_edits import add_lines, get_env, set_env
 
 
 @pytest.mark.parametrize("data", [b"A=1", b"A=1\n", b'\xef\xbb\xbfA="1" # one\r\n', b"export A = '1'\n", b"A=2\nA=1\n"])
 def test_what_is_so_already_changes_nothing(data: bytes) -> None:
     assert set_env(data, "A", "1", comment=["new"]) == data
-    assert remove_env(data, "B") == data
     assert add_lines(data, [data.decode().splitlines()[0]]) == data
 
 
@@ -56,21 +55,6 @@ def test_a_new_key_comes_under_its_comment_after_an_empty_line() -> None:
     assert set_env(b"B=1\n", "A", "2", comment=["one", "two"]) == b"B=1\n\n# one\n# two\nA=2\n"
     assert set_env(b"B=1\n\n", "A", "2", comment=["one"]) == b"B=1\n\n# one\nA=2\n"
     assert set_env(b"", "A", "2", comment=["one"]) == b"# one\nA=2\n"
-
-
-@pytest.mark.parametrize(
-    ("before", "after"),
-    [
-        (b"A=1\nB=2\n", b"B=2\n"),
-        (b"B=2\nA=1\n", b"B=2\n"),
-        (b"B=2\r\nA=1", b"B=2"),
-        (b"A=1", b""),
-        (b"\xef\xbb\xbfA=1\nB=2", b"\xef\xbb\xbfB=2"),
-        (b"A=1\nB=2\nexport A=3\n", b"B=2\n"),
-    ],
-)
-def test_removing_a_key_leaves_everything_else(before: bytes, after: bytes) -> None:
-    assert remove_env(before, "A") == after
 
 
 def test_only_missing_lines_are_added() -> None:
