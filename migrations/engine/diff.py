@@ -32,6 +32,20 @@ def unified_diff(changes: Iterable[tuple[str, bytes | None, bytes | None]], *, m
     return "".join(_of_file(path, before, after, mask=mask) for path, before, after in changes if before != after)
 
 
+def line_in(other: bytes | None, data: bytes | None, line: int) -> int:
+    """Where line `line` of `data`, from 1, stands in another version of the file; 0 if that does not have it.
+
+    A line 0 stays one, and where one of the two is no file the line is the other's own.
+    """
+    if other is None or data is None or other == data or not line:
+        return line
+    matcher = difflib.SequenceMatcher(None, other.splitlines(), data.splitlines(), autojunk=False)
+    for block in matcher.get_matching_blocks():
+        if block.b <= line - 1 < block.b + block.size:
+            return block.a + line - block.b
+    return 0
+
+
 def _of_file(path: str, before: bytes | None, after: bytes | None, *, mask: bool) -> str:
     head = f"diff --git a/{path} b/{path}\n"
     if before is None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from migrations.discovery.layout import find_layout
-from migrations.engine.diff import unified_diff
+from migrations.engine.diff import line_in, unified_diff
 from migrations.engine.outcome import Blocked, FileChange, Leftover, NotApplicable, Pending
 from migrations.engine.packages import MANIFEST, with_packages
 from migrations.hints import AppHints
@@ -72,7 +71,12 @@ class CleanupPlan:
     def by_hand(self) -> tuple[Leftover, ...]:
         """What is left to a person, by the lines of the files as they will be."""
         return tuple(
-            Leftover(piece.file, self._line_after(piece.file, piece.line), piece.what, piece.why)
+            Leftover(
+                piece.file,
+                line_in(self.after.read(piece.file), self.before.read(piece.file), piece.line),
+                piece.what,
+                piece.why,
+            )
             for piece in self.pieces
             if piece.action == "by-hand"
         )
@@ -80,16 +84,6 @@ class CleanupPlan:
     def diff(self) -> str:
         """The unified diff of the whole; the lock file is the package manager's to write and is not in it."""
         return unified_diff((c.path, self.before.read(c.path), c.after) for c in self.changes)
-
-    def _line_after(self, path: str, line: int) -> int:
-        before, after = self.before.read(path), self.after.read(path)
-        if before is None or after is None or before == after:
-            return line
-        lines = difflib.SequenceMatcher(None, before.splitlines(), after.splitlines(), autojunk=False)
-        for block in lines.get_matching_blocks():
-            if block.a <= line - 1 < block.a + block.size:
-                return block.b + line - block.a
-        return 0
 
 
 def plan_cleanup(view: AppView, hints: AppHints | None = None, *, to_sse: bool = False) -> CleanupPlan:

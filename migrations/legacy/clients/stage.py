@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from migrations.discovery.procedures import find_procedures, is_test
 from migrations.discovery.requirements import trpc_major
+from migrations.engine.diff import line_in
 from migrations.engine.edits import Edits
 from migrations.engine.outcome import FileChange
 from migrations.engine.syntax import find_all, text_of
 from migrations.legacy.clients import sse
 from migrations.legacy.clients.other_contexts import other_contexts
 from migrations.legacy.clients.subscribers import find_subscribers, goes_through
-from migrations.legacy.clients.unused_code import is_left_empty, line_before, orphans, without_unused
+from migrations.legacy.clients.unused_code import is_left_empty, orphans, without_unused
 from migrations.legacy.clients.unused_imports import take_unused_imports
 from migrations.legacy.clients.users import needs_of_tests, needs_of_workspace, raw_sockets
 from migrations.legacy.clients.ws_clients import (
@@ -178,7 +179,7 @@ def _left(app: LegacyApp, after: AppView) -> Iterator[Piece]:
     for call in socket_calls(after, app.layout):
         file = call.place.file
         if not is_test(file.path):
-            line = line_before(app.view.read(file.path) or b"", file.data, call.place.line)
+            line = line_in(app.view.read(file.path) or b"", file.data, call.place.line)
             yield _need(
                 file.path,
                 line,
@@ -258,7 +259,7 @@ class _Rewriting:
         """Take a file out of which nothing is left; whoever still imports it would find no module there."""
         for user in importers_of(self.view, self._app.layout, path):
             before, now = self._app.view.read(user.path) or b"", self.view.read(user.path) or b""
-            line = line_before(before, now, user.line)
+            line = line_in(before, now, user.line)
             what = f"imports {path}, which is for the WebSocket client alone"
             self.refused.append(_need(user.path, line, what, "take this import out, then run this again"))
         self.view = self.view.with_changes({path: None})
@@ -282,7 +283,7 @@ class _Rewriting:
         blocked = refusal.blocked
         before, now = self._app.view.read(blocked.file), self.view.read(blocked.file)
         same = before is None or now is None or before == now
-        line = blocked.line if same else line_before(before or b"", now or b"", blocked.line)
+        line = blocked.line if same else line_in(before or b"", now or b"", blocked.line)
         self.refused.append(_need(blocked.file, line, blocked.reason, blocked.next_step))
 
 
@@ -349,7 +350,7 @@ def _spoken_of(app: LegacyApp, after: AppView) -> Iterator[Piece]:
             continue
         for comment in find_all(file.root, "comment"):
             if _COMMENTED.search(text_of(comment)):
-                line = line_before(before, file.data, file.line_of(comment.start_byte))
+                line = line_in(before, file.data, file.line_of(comment.start_byte))
                 yield Piece(file.path, line, "a WebSocket client that is commented out", "by-hand", "take it out")
                 break
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -69,15 +68,6 @@ def orphans(view: AppView, layout: Layout, before: SourceFile) -> Iterator[str]:
         users = (*importers_of(view, layout, path), *named_in_code(view, path))
         if not users and named_elsewhere(view, path) is None:
             yield path
-
-
-def line_before(before: bytes, after: bytes, line: int) -> int:
-    """Where a line of a file as it is now stood before; 0 if it was not there. Lines are from 1."""
-    lines = difflib.SequenceMatcher(None, before.splitlines(), after.splitlines(), autojunk=False)
-    for block in lines.get_matching_blocks():
-        if block.b <= line - 1 < block.b + block.size:
-            return block.a + line - block.b
-    return 0
 
 
 def _exported_names(view: AppView, path: str) -> set[str]:

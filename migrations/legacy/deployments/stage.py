@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import posixpath
 import re
 from typing import TYPE_CHECKING
 
+from migrations.engine.diff import line_in
 from migrations.engine.edits import Edits
 from migrations.engine.packages import MANIFEST, SECTIONS, is_lock_file
 from migrations.engine.syntax import SOURCE_SUFFIXES, find_all, parse, text_of
@@ -224,18 +224,7 @@ class _Work:
                 self.pieces.append(self._piece(file, line, f"formation of {name}", "rewrite", "the process goes"))
 
     def _piece(self, file: SourceFile, line: int, what: str, action: Action, why: str) -> Piece:
-        return Piece(file.path, self._line_before(file, line), what, action, why)
-
-    def _line_before(self, file: SourceFile, line: int) -> int:
-        """The line in the app as it stands."""
-        before = self.app.before.read(file.path)
-        if before is None or before == file.data or not line:
-            return line
-        matcher = difflib.SequenceMatcher(None, before.splitlines(), file.data.splitlines(), autojunk=False)
-        for block in matcher.get_matching_blocks():
-            if block.b <= line - 1 < block.b + block.size:
-                return block.a + line - block.b
-        return 0
+        return Piece(file.path, line_in(self.app.before.read(file.path), file.data, line), what, action, why)
 
 
 def _services(data: bytes) -> list[Service]:

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from migrations.engine.diff import line_in
 from migrations.engine.edits import Edits
 from migrations.engine.syntax import SOURCE_SUFFIXES, text_of
 from migrations.legacy.environment.env_lines import EnvLine, env_files, env_lines, is_env_file, without_keys
@@ -245,7 +246,7 @@ def _take_out(
     members = [member for member in declared if member.name in going]
     remove_declared(edits, members, _read_elsewhere(app, members))
     for member in members:
-        line_number = _line_before(app, member)
+        line_number = line_in(app.before.read(member.file.path), member.file.data, member.line)
         yield Piece(member.file.path, line_number, f"{member.kind}: {member.name}", "rewrite", _READ_BY_NOTHING)
     yield from _settings_taken_out(app, edits, going)
 
@@ -275,12 +276,6 @@ def _read_elsewhere(app: LegacyApp, members: Collection[DeclaredMember]) -> froz
     )
 
 
-def _line_before(app: LegacyApp, member: DeclaredMember) -> int:
-    """The line of a member in the app as it stands; 0 where an earlier stage has changed the file."""
-    before = app.before.file(member.file.path)
-    return member.line if before is not None and before.data == member.file.data else 0
-
-
 def _kept(ledger: _Ledger, names: Collection[str]) -> Iterator[Piece]:
     """Names for a socket that something else reads, or that another name's value is put together of."""
     for name in sorted(names):
@@ -297,7 +292,11 @@ def _by_hand(
 ) -> Iterator[Piece]:
     for name in sorted(names):
         places = [(path, line.line) for path, lines in keys.items() for line in lines if line.key == name]
-        places += [(member.file.path, _line_before(app, member)) for member in declared if member.name == name]
+        places += [
+            (member.file.path, line_in(app.before.read(member.file.path), member.file.data, member.line))
+            for member in declared
+            if member.name == name
+        ]
         why = "nothing in the app reads it any more; take it out if no library and no other program does"
         if places:
             yield Piece(*places[0], f"environment key {name}", "by-hand", why)

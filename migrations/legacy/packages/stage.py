@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from migrations.engine.diff import line_in
 from migrations.engine.outcome import RemovePackage
 from migrations.engine.packages import MANIFEST
 from migrations.engine.syntax import SOURCE_SUFFIXES
@@ -106,12 +107,7 @@ class _Cleaning:
         """The line of a use in the file as it stands before anything is changed."""
         if use.script:
             return line_of_key(self.app.before, MANIFEST, "scripts", use.script)
-        now, before = self.app.view.read(use.file), self.app.before.read(use.file)
-        if now is None or before is None or now == before:
-            return use.line
-        line = now.splitlines()[use.line - 1]
-        lines = before.splitlines()
-        return lines.index(line) + 1 if line in lines else 0
+        return line_in(self.app.before.read(use.file), self.app.view.read(use.file), use.line)
 
     def _remove(self, name: str, why: str) -> None:
         self.removed.append(name)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from migrations.engine import AppView, make_plan
-from migrations.engine.diff import unified_diff
+from migrations.engine.diff import line_in, unified_diff
 from tests.migrations.engine.apps import ALL, FORMATS, app_files, snapshot, write_app
 
 if TYPE_CHECKING:
@@ -54,3 +54,20 @@ def test_templates_of_env_files_are_shown(path: str, shown: bool) -> None:
 
 def test_a_binary_file_is_named_only() -> None:
     assert unified_diff([("bun.lockb", b"\0a", b"\0b")]) == "diff --git a/bun.lockb b/bun.lockb\nBinary files differ\n"
+
+
+@pytest.mark.parametrize(
+    ("other", "data", "line", "there"),
+    [
+        (b"a\nb\n", b"a\nb\n", 2, 2),
+        (b"a\nb\n", b"a\nb\n", 0, 0),
+        (None, b"a\nb\n", 2, 2),
+        (b"a\nx\ny\nb\n", b"a\nb\n", 2, 4),
+        (b"b\n", b"a\nb\n", 2, 1),
+        (b"b\n", b"a\nb\n", 1, 0),
+        (b"", b"a\n", 1, 0),
+        (b"}\na\n}\n", b"a\n}\n", 2, 3),
+    ],
+)
+def test_a_line_is_found_in_another_version(other: bytes | None, data: bytes, line: int, there: int) -> None:
+    assert line_in(other, data, line) == there
