@@ -19,14 +19,18 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def app(tmp_path: Path) -> Path:
-    return make_app(tmp_path / "app")
+    """With packages of its own, so that nothing has to be installed."""
+    made = make_app(tmp_path / "app")
+    (made / "node_modules").unlink()
+    (made / "node_modules").mkdir()
+    return made
 
 
 def stage_of(app: Path) -> set[str]:
     view = AppView.of_folder(app)
     with staged(view, project_settings(view)) as folder:
         assert (folder / ".env").read_bytes() == b""
-        assert (folder / "node_modules").resolve() == (TYPESCRIPT / "node_modules").resolve()
+        assert (folder / "node_modules").resolve() == (app / "node_modules").resolve()
         return {path.as_posix() for path in sent_files(folder)}
 
 
